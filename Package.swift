@@ -1,0 +1,111 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The architecture on one screen: a target depends only on targets of lower levels (docs/ARCHITECTURE.md).
+// Tests/TidyTests compares every import in the sources with this picture.
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+}
+
+let package = Package(
+  name: "clew",
+  products: [.executable(name: "clew", targets: ["clew"])],
+  targets: [
+    // Level 0: values, and the system libraries (each imported by its one wrapper only).
+    library("EventModel"),
+    library("WireFormats"),
+    library("PrometheusText"),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-gnutls-dev"])]),
+    .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+    .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+
+    // Level 1: small types around the operating system, and the pure cores.
+    library("Platform", ["EventModel"]),
+    library("Compression", ["CZlib"]),
+    library("TraceStore", ["EventModel", "WireFormats"]),
+    library("TraceAssembly", ["EventModel"]),
+    library("HandlerMetrics", ["EventModel", "PrometheusText"]),
+
+    // Level 2: reading events, storing them, talking HTTP.
+    library("EventSource", ["EventModel", "WireFormats", "Platform", "Compression"]),
+    library(
+      "SegmentStore", ["TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite"],
+      exclude: ["FORMAT.md"]),
+    library("HTTPClient", ["Platform", "Compression", "CCurl"]),
+    library("HTTPServer", ["Platform", "Compression", "CMicrohttpd", "CGnuTLS"]),
+
+    // Level 3: the pipeline, and the shop of the demo.
+    library(
+      "Ingest",
+      [
+        "EventSource", "TraceStore", "TraceAssembly", "HandlerMetrics", "EventModel", "WireFormats", "PrometheusText",
+        "Platform", "Compression",
+      ]),
+    library("DemoShop", ["HTTPClient", "EventModel", "WireFormats", "Platform"]),
+
+    // Level 4: routes.
+    library(
+      "TraceServer",
+      [
+        "HTTPServer", "Ingest", "EventSource", "TraceStore", "TraceAssembly", "HandlerMetrics", "PrometheusText",
+        "EventModel", "WireFormats", "Platform", "Compression",
+      ]),
+
+    // Level 5: the one place that names concrete types together.
+    .executableTarget(
+      name: "clew",
+      dependencies: [
+        "TraceServer", "HTTPServer", "HTTPClient", "Ingest", "DemoShop", "EventSource", "SegmentStore", "TraceStore",
+        "TraceAssembly", "HandlerMetrics", "PrometheusText", "EventModel", "WireFormats", "Platform", "Compression",
+        "CYAML",
+      ], swiftSettings: settings),
+
+    // Tests, one target for each of the above, and those that drive the built program.
+    .target(
+      name: "TestSupport",
+      dependencies: ["EventModel", "WireFormats", "TraceStore", "Platform", "Compression"],
+      path: "Tests/Support", swiftSettings: settings),
+    tests("EventModelTests", ["EventModel", "TestSupport"]),
+    tests("WireFormatsTests", ["WireFormats", "TestSupport"]),
+    tests("PrometheusTextTests", ["PrometheusText", "TestSupport"]),
+    tests("PlatformTests", ["Platform", "EventModel", "TestSupport"]),
+    tests("CompressionTests", ["Compression", "TestSupport"]),
+    tests("TraceStoreTests", ["TraceStore", "EventModel", "WireFormats", "TestSupport"]),
+    tests("TraceAssemblyTests", ["TraceAssembly", "EventModel", "TestSupport"]),
+    tests("HandlerMetricsTests", ["HandlerMetrics", "PrometheusText", "EventModel", "TestSupport"]),
+    tests("EventSourceTests", ["EventSource", "EventModel", "WireFormats", "Platform", "Compression", "TestSupport"]),
+    tests(
+      "SegmentStoreTests",
+      ["SegmentStore", "TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "TestSupport"]),
+    tests("HTTPTests", ["HTTPServer", "HTTPClient", "Platform", "Compression", "TestSupport"]),
+    tests(
+      "IngestTests",
+      [
+        "Ingest", "EventSource", "TraceStore", "HandlerMetrics", "PrometheusText", "EventModel", "Platform",
+        "TestSupport",
+      ]),
+    tests(
+      "TraceServerTests",
+      ["TraceServer", "HTTPServer", "Ingest", "TraceStore", "EventModel", "WireFormats", "Platform", "TestSupport"]),
+    tests("CommandLineTests", ["clew", "Platform", "WireFormats", "TestSupport"]),
+    tests("EndToEndTests", ["WireFormats", "Platform", "Compression", "HTTPClient", "TestSupport"]),
+    tests("TidyTests", ["Platform", "TestSupport"]),
+  ]
+)

@@ -1,0 +1,135 @@
+/// One event frame inside a buffer that someone else keeps alive: reads fields in place, copies nothing.
+///
+/// `@safe`: the initializer checks that every variable part lies inside the buffer, so no accessor reads outside it.
+/// What the type cannot check is the buffer's lifetime: views are made inside `EventBatch.withEvent` and the like,
+/// whose closures must not let them (or slices of them) escape.
+@safe public struct EventView {
+  public let bytes: UnsafeRawBufferPointer
+
+  /// Checks the frame that starts at the beginning of `buffer`; bytes behind it are ignored.
+  ///
+  /// Complexity: O(1).
+  public init(validating buffer: UnsafeRawBufferPointer) throws(FrameError) {
+    guard buffer.count >= EventFrame.headerBytes else { throw .truncated(atByte: buffer.count) }
+    let length = Int(unsafe buffer.loadUnaligned(as: UInt32.self).littleEndian)
+    guard length >= EventFrame.headerBytes else { throw .inconsistentLengths(atByte: 0) }
+    guard length <= buffer.count else { throw .truncated(atByte: buffer.count) }
+    unsafe self.bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[0..<length])
+    guard dataStart + dataCount == length else { throw .inconsistentLengths(atByte: EventFrame.Offset.idLength) }
+    guard flags.isSubset(of: .known) else { throw .unknownFlags(flags.rawValue) }
+    let flags = self.flags
+    if flags.contains(.idIsUUID), idCount != 16 { throw .inconsistentLengths(atByte: EventFrame.Offset.idLength) }
+    if flags.contains(.correlationIsUUID), correlationCount != 16 {
+      throw .inconsistentLengths(atByte: EventFrame.Offset.correlationLength)
+    }
+    if flags.contains(.causeIsUUID), causeCount != 16 {
+      throw .inconsistentLengths(atByte: EventFrame.Offset.causeLength)
+    }
+    guard idCount > 0, typeCount > 0 else { throw .inconsistentLengths(atByte: EventFrame.Offset.idLength) }
+    guard unsafe EventClass(rawValue: buffer[EventFrame.Offset.eventClass]) != nil else {
+      throw unsafe .unknownValue(field: "class", value: UInt64(buffer[EventFrame.Offset.eventClass]))
+    }
+    let mixed = unsafe buffer[EventFrame.Offset.failureAndIdentity]
+    guard FailureKind(rawValue: mixed & 15) != nil, HandlerIdentity(rawValue: mixed >> 4) != nil else {
+      throw .unknownValue(field: "failure and identity", value: UInt64(mixed))
+    }
+    let reserved = word64(EventFrame.Offset.reserved)
+    guard reserved == 0 else { throw .unknownValue(field: "reserved", value: reserved) }
+  }
+
+  /// - Precondition: `frame` is exactly one frame that was validated before.
+  init(trusted frame: UnsafeRawBufferPointer) { unsafe self.bytes = unsafe frame }
+
+  @inline(__always) func word16(_ offset: Int) -> Int {
+    Int(unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self).littleEndian)
+  }
+  @inline(__always) func word32(_ offset: Int) -> Int {
+    Int(unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self).littleEndian)
+  }
+  @inline(__always) func word64(_ offset: Int) -> UInt64 {
+    unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
+  }
+  @inline(__always) func slice(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
+    unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)])
+  }
+
+  var idCount: Int { word16(EventFrame.Offset.idLength) }
+  var correlationCount: Int { word16(EventFrame.Offset.correlationLength) }
+  var causeCount: Int { word16(EventFrame.Offset.causeLength) }
+  var streamCount: Int { word16(EventFrame.Offset.streamLength) }
+  var typeCount: Int { word16(EventFrame.Offset.typeLength) }
+  var serviceCount: Int { word16(EventFrame.Offset.serviceLength) }
+  var handlerCount: Int { word16(EventFrame.Offset.handlerLength) }
+  var schemaVersionCount: Int { word16(EventFrame.Offset.schemaVersionLength) }
+  var metadataCount: Int { word32(EventFrame.Offset.metadataLength) }
+  var dataCount: Int { word32(EventFrame.Offset.dataLength) }
+  var correlationStart: Int { EventFrame.headerBytes + idCount }
+  var causeStart: Int { correlationStart + correlationCount }
+  var streamStart: Int { causeStart + causeCount }
+  var typeStart: Int { streamStart + streamCount }
+  var serviceStart: Int { typeStart + typeCount }
+  var handlerStart: Int { serviceStart + serviceCount }
+  var schemaVersionStart: Int { handlerStart + handlerCount }
+  var metadataStart: Int { schemaVersionStart + schemaVersionCount }
+  var dataStart: Int { metadataStart + metadataCount }
+
+  public var flags: EventFrame.Flags {
+    EventFrame.Flags(rawValue: UInt16(truncatingIfNeeded: word16(EventFrame.Offset.flags)))
+  }
+  public var ordinal: Int64 { Int64(bitPattern: word64(EventFrame.Offset.ordinal)) }
+  public var sourceIndex: UInt32 { UInt32(word32(EventFrame.Offset.sourceIndex)) }
+  public var created: Timestamp { Timestamp(nanoseconds: Int64(bitPattern: word64(EventFrame.Offset.created))) }
+  public var position: SourcePosition {
+    SourcePosition(major: word64(EventFrame.Offset.positionMajor), minor: word64(EventFrame.Offset.positionMinor))
+  }
+  /// Nil where the source gave none.
+  public var revision: Int64? {
+    let value = Int64(bitPattern: word64(EventFrame.Offset.revision))
+    return value == -1 ? nil : value
+  }
+  public var eventClass: EventClass {
+    EventClass(rawValue: unsafe bytes[EventFrame.Offset.eventClass]) ?? .domain
+  }
+  public var failure: FailureKind {
+    FailureKind(rawValue: unsafe bytes[EventFrame.Offset.failureAndIdentity] & 15) ?? .none
+  }
+  public var handlerIdentity: HandlerIdentity {
+    HandlerIdentity(rawValue: unsafe bytes[EventFrame.Offset.failureAndIdentity] >> 4) ?? .none
+  }
+
+  /// The stored bytes of each identifier (16 bytes of a UUID, or the text); empty where it is absent.
+  public var idBytes: UnsafeRawBufferPointer { unsafe slice(EventFrame.headerBytes, idCount) }
+  public var correlationBytes: UnsafeRawBufferPointer { unsafe slice(correlationStart, correlationCount) }
+  public var causeBytes: UnsafeRawBufferPointer { unsafe slice(causeStart, causeCount) }
+  public var stream: UnsafeRawBufferPointer { unsafe slice(streamStart, streamCount) }
+  public var type: UnsafeRawBufferPointer { unsafe slice(typeStart, typeCount) }
+  public var service: UnsafeRawBufferPointer { unsafe slice(serviceStart, serviceCount) }
+  public var handler: UnsafeRawBufferPointer { unsafe slice(handlerStart, handlerCount) }
+  public var schemaVersion: UnsafeRawBufferPointer { unsafe slice(schemaVersionStart, schemaVersionCount) }
+  public var metadata: UnsafeRawBufferPointer { unsafe slice(metadataStart, metadataCount) }
+  public var data: UnsafeRawBufferPointer { unsafe slice(dataStart, dataCount) }
+
+  public var idKey: IdentifierKey { unsafe key(idBytes, flags.contains(.idIsUUID)) }
+  /// Zero where the event has no correlation id of its own.
+  public var correlationKey: IdentifierKey { unsafe key(correlationBytes, flags.contains(.correlationIsUUID)) }
+  /// Zero where the event names no cause.
+  public var causeKey: IdentifierKey { unsafe key(causeBytes, flags.contains(.causeIsUUID)) }
+
+  @inline(__always) func key(_ stored: UnsafeRawBufferPointer, _ isUUID: Bool) -> IdentifierKey {
+    if unsafe stored.isEmpty { return .zero }
+    guard isUUID else { return unsafe IdentifierKey.hashing(stored) }
+    return IdentifierKey(
+      high: unsafe stored.loadUnaligned(as: UInt64.self).bigEndian,
+      low: unsafe stored.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian)
+  }
+
+  public var id: Identifier { unsafe identifier(idBytes, flags.contains(.idIsUUID))! }
+  /// The event's own correlation id, not an inherited one.
+  public var correlation: Identifier? { unsafe identifier(correlationBytes, flags.contains(.correlationIsUUID)) }
+  public var cause: Identifier? { unsafe identifier(causeBytes, flags.contains(.causeIsUUID)) }
+
+  func identifier(_ stored: UnsafeRawBufferPointer, _ isUUID: Bool) -> Identifier? {
+    if unsafe stored.isEmpty { return nil }
+    return isUUID ? Identifier(uuid: unsafe key(stored, true)) : Identifier(text: unsafe Array(stored))
+  }
+}
