@@ -19,6 +19,23 @@ public enum Signals {
     return number
   }
 
+  /// As `wait`, but not beyond `deadline`: nil then.
+  public static func wait(until deadline: Instant) -> Int32? {
+    var set = sigset_t()
+    fill(&set)
+    while true {
+      let left = max(0, deadline.nanoseconds - Instant.now.nanoseconds)
+      var time = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
+      let number = unsafe sigtimedwait(&set, nil, &time)
+      if number > 0 { return number }
+      if left == 0 { return nil }
+    }
+  }
+
+  public static let terminate = SIGTERM
+  public static let interrupt = SIGINT
+  public static let hangUp = SIGHUP
+
   /// Lets the three signals end the process again, as for a command that is interrupted.
   public static func release() {
     var set = sigset_t()
