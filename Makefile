@@ -1,0 +1,37 @@
+# make demo   a small event-sourced shop, live, with its traces, handler metrics and Prometheus endpoint
+# make test   every test; installs what they need
+# make build  the product `clew` alone, optimised, in .build/release/clew
+# make bench  the figures of the README, as ratios against plain SQLite in one run (SIZE=quick|standard|large)
+
+SWIFT ?= swift
+SIZE ?= standard
+BUILD_FLAGS = --explicit-target-dependency-import-check error
+# The Swift runtime is linked in; the C libraries stay dynamic, so that the distribution patches them.
+RELEASE_FLAGS = -c release --product clew --static-swift-stdlib $(BUILD_FLAGS)
+
+.PHONY: demo test build bench format lint clean packages-build packages-test packages-bench
+
+demo: build
+	@if [ -t 0 ] && [ -t 1 ]; then exec .build/release/clew demo; else exec .build/release/clew demo --for 45s; fi
+
+build: packages-build
+	$(SWIFT) build $(RELEASE_FLAGS)
+
+test: packages-test lint
+	$(SWIFT) build $(BUILD_FLAGS) --build-tests
+	$(SWIFT) test --skip-build
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
+
+format:
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks
+
+bench: packages-bench
+	Benchmarks/run $(SIZE)
+
+clean:
+	$(SWIFT) package clean
+
+packages-build packages-test packages-bench:
+	@.ci/install-packages $(patsubst packages-%,%,$@)
