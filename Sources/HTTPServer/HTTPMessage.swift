@@ -51,6 +51,14 @@ public protocol ChunkSource: AnyObject, Sendable {
 
   /// The client went away or the server stops: `next` returns nil from now on. Called from any thread, maybe twice.
   func cancel()
+
+  /// Asked after `next` has returned nil: true means that the answer is incomplete. The connection is then cut
+  /// without the mark of the end, so that no client takes a part for the whole.
+  var failed: Bool { get }
+}
+
+extension ChunkSource {
+  public var failed: Bool { false }
 }
 
 public struct HTTPResponse: Sendable {
@@ -62,6 +70,9 @@ public struct HTTPResponse: Sendable {
   public var status: Int
   public var headers: [(name: String, value: String)]
   public var body: Body
+  /// The server may send the bytes compressed to clients that ask for it. False where they are compressed already, or
+  /// hold a secret beside text that a stranger chose.
+  public var mayCompress = true
 
   public init(status: Int, headers: [(name: String, value: String)] = [], body: Body = .bytes([])) {
     self.status = status
