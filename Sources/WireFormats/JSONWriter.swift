@@ -1,0 +1,133 @@
+/// Writes JSON into bytes: compact, commas set by itself, always valid UTF-8.
+///
+/// The caller keeps objects and arrays balanced; `bytes` is a whole text once every container is closed.
+public struct JSONWriter: Sendable {
+  public private(set) var bytes: [UInt8]
+  private var needsComma = false
+
+  public init(reserving capacity: Int = 0) {
+    bytes = []
+    if capacity > 0 { bytes.reserveCapacity(capacity) }
+  }
+
+  /// Makes room for another text without giving the memory back.
+  public mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    needsComma = false
+  }
+
+  public mutating func beginObject() { open(0x7b) }
+  public mutating func endObject() { close(0x7d) }
+  public mutating func beginArray() { open(0x5b) }
+  public mutating func endArray() { close(0x5d) }
+
+  public mutating func key(_ name: String) {
+    string(name)
+    bytes.append(0x3a)
+    needsComma = false
+  }
+
+  public mutating func string(_ text: String) {
+    separate()
+    var text = text
+    text.withUTF8 { unsafe JSONText.appendQuoted(UnsafeRawBufferPointer($0), to: &bytes) }
+  }
+
+  /// Bytes that are no UTF-8 become U+FFFD.
+  public mutating func string(_ text: [UInt8]) {
+    separate()
+    unsafe text.withUnsafeBytes { unsafe JSONText.appendQuoted($0, to: &bytes) }
+  }
+
+  public mutating func string(_ text: UnsafeRawBufferPointer) {
+    separate()
+    unsafe JSONText.appendQuoted(text, to: &bytes)
+  }
+
+  public mutating func int(_ value: some BinaryInteger) {
+    separate()
+    bytes += Array(String(value).utf8)
+  }
+
+  /// The shortest digits that give the same number back; null where JSON has none (infinite, not a number).
+  public mutating func double(_ value: Double) {
+    separate()
+    bytes += Array((value.isFinite ? value.description : "null").utf8)
+  }
+
+  public mutating func bool(_ value: Bool) {
+    separate()
+    bytes += Array((value ? "true" : "false").utf8)
+  }
+
+  public mutating func null() {
+    separate()
+    bytes += Array("null".utf8)
+  }
+
+  /// A value that is JSON already.
+  public mutating func raw(_ json: [UInt8]) {
+    separate()
+    bytes += json
+  }
+
+  public mutating func raw(_ json: UnsafeRawBufferPointer) {
+    separate()
+    unsafe bytes.append(contentsOf: json)
+  }
+
+  public mutating func value(_ value: JSONValue) {
+    separate()
+    value.append(to: &bytes)
+  }
+
+  // MARK: Members
+
+  public mutating func member(_ name: String, _ value: String) {
+    key(name)
+    string(value)
+  }
+
+  /// Nil is written as null.
+  public mutating func member(_ name: String, _ value: String?) {
+    key(name)
+    if let value { string(value) } else { null() }
+  }
+
+  public mutating func member(_ name: String, _ value: some BinaryInteger) {
+    key(name)
+    int(value)
+  }
+
+  public mutating func member(_ name: String, _ value: Double) {
+    key(name)
+    double(value)
+  }
+
+  /// Nil is written as null.
+  public mutating func member(_ name: String, _ value: Double?) {
+    key(name)
+    if let value { double(value) } else { null() }
+  }
+
+  public mutating func member(_ name: String, _ value: Bool) {
+    key(name)
+    bool(value)
+  }
+
+  private mutating func open(_ bracket: UInt8) {
+    separate()
+    bytes.append(bracket)
+    needsComma = false
+  }
+
+  private mutating func close(_ bracket: UInt8) {
+    bytes.append(bracket)
+    needsComma = true
+  }
+
+  @inline(__always) private mutating func separate() {
+    if needsComma { bytes.append(0x2c) }
+    needsComma = true
+  }
+}
