@@ -1,0 +1,45 @@
+import CSQLite
+import TraceStore
+
+/// Turns what SQLite says into what operators and callers need to know.
+enum SQLiteFailure {
+  /// The error of the last call on `database`.
+  static func error(_ database: OpaquePointer?, _ path: String, _ operation: String) -> StoreError {
+    guard let database = unsafe database else {
+      return StoreError(.inputOutput, "cannot \(operation) \(path): out of memory", hint: "free some memory")
+    }
+    let code = unsafe sqlite3_extended_errcode(database)
+    let system = unsafe sqlite3_system_errno(database)
+    let text = unsafe String(cString: sqlite3_errmsg(database))
+    return error(code: code, systemCode: system, text: text, path, operation)
+  }
+
+  static func error(
+    code: Int32, systemCode: Int32, text: String, _ path: String, _ operation: String
+  ) -> StoreError {
+    let message = "cannot \(operation) \(path): \(text) (SQLite \(code))"
+    if isDiskFull(code, systemCode) {
+      return StoreError(.diskFull, message, hint: "free space on the volume; Clew goes on by itself")
+    }
+    switch code & 0xff {
+    case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT:
+      return StoreError(.corrupted, message, hint: "run `clew verify` on the directory")
+    case SQLITE_BUSY, SQLITE_LOCKED:
+      return StoreError(.locked, message, hint: "another process holds the file; stop it, or try again")
+    case SQLITE_CANTOPEN where systemCode == 2:
+      return StoreError(.notFound, message, hint: "check the path")
+    case SQLITE_READONLY, SQLITE_PERM, SQLITE_CANTOPEN, SQLITE_AUTH:
+      return StoreError(.inputOutput, message, hint: "check the permissions of the directory and its files")
+    default:
+      return StoreError(.inputOutput, message, hint: "check the disk and the system's log")
+    }
+  }
+
+  /// A write that fails for want of space comes as `SQLITE_FULL`, or as an I/O error with the system's reason.
+  static func isDiskFull(_ code: Int32, _ systemCode: Int32) -> Bool {
+    if code & 0xff == SQLITE_FULL { return true }
+    let noSpace: Int32 = 28
+    let overQuota: Int32 = 122
+    return code & 0xff == SQLITE_IOERR && (systemCode == noSpace || systemCode == overQuota)
+  }
+}
