@@ -1,0 +1,104 @@
+public import EventModel
+public import TraceStore
+
+/// How a store is opened, and its limits.
+public struct StoreOptions: Sendable {
+  public enum Mode: Sendable {
+    /// The one writer of the directory; creates it if it is missing.
+    case readWrite
+    /// Beside a running writer, or on a directory that nobody has open. Never changes a file of ours.
+    case readOnly
+  }
+
+  /// What must survive the loss of power before `append` returns.
+  public enum Durability: String, Sendable, CaseIterable {
+    /// As each batch asks: what a sender is told is durable is synced, what a source can give again is not.
+    case auto
+    /// Nothing beyond the end of the process; `sync` still syncs.
+    case process
+    /// Everything.
+    case power
+  }
+
+  public var mode: Mode = .readWrite
+  public var durability: Durability = .auto
+  /// A hot file is sealed when it holds so many events: more costs memory (about 65 bytes each) and time to start, fewer
+  /// cost space on disk.
+  public var sealEventCount = 500_000
+  /// A hot file is sealed when its frames have so many bytes, however few they are.
+  public var sealRawBytes = 1 << 30
+  /// A hot file is sealed when its first event was stored so long ago, even if it is small. Looked at on every
+  /// `append` and `applyRetention`.
+  public var sealAfter: Duration = .seconds(3600)
+  /// Inflated blocks of sealed segments that are kept for the next reader.
+  public var blockCacheBytes = 32 << 20
+  /// Raw chunks of hot files that are kept for the next reader.
+  public var hotCacheBytes = 16 << 20
+  public var retention = RetentionPolicy()
+  /// Children that wait for a cause which is not stored (yet); more are counted and not healed.
+  public var unresolvedMax = 1_000_000
+  /// Distinct combinations of source, service, handler and event type; more share the label `_overflow`.
+  public var labelsMax = 262_144
+  public var labelBytesMax = 64 << 20
+  /// For tests: called at each named step of sealing, publishing and deleting; what it throws ends the step as a
+  /// crash would, leaving all files as they are.
+  public var failurePoint: (@Sendable (String) throws(StoreError) -> Void)?
+
+  public init() {}
+}
+
+/// What is deleted when; whole segments only, the oldest first.
+public struct RetentionPolicy: Sendable, Equatable {
+  /// Segments whose youngest event was stored longer ago go; nil: never.
+  public var age: Duration?
+  /// While the directory holds more, the oldest segment goes; nil: never.
+  public var totalBytes: Int?
+  /// While the volume has less free space, the oldest segment goes; 0: never.
+  public var freeDiskBytes = 512 << 20
+
+  public init(age: Duration? = nil, totalBytes: Int? = nil, freeDiskBytes: Int = 512 << 20) {
+    self.age = age
+    self.totalBytes = totalBytes
+    self.freeDiskBytes = freeDiskBytes
+  }
+}
+
+/// The figures behind the store metrics, as values since the store was opened.
+public struct SegmentStoreCounters: Sendable {
+  /// Segments by state: `live`, `quarantined`, `hot`.
+  public var segmentsByState: [String: Int] = [:]
+  /// Bytes of files by kind: `hot`, `segments`, `catalog`.
+  public var bytesByKind: [String: Int] = [:]
+  /// Bytes of frames that were appended.
+  public var rawBytesAppended = 0
+  /// Bytes of frames that were sealed, and of the files they were sealed into.
+  public var rawBytesSealed = 0
+  public var bytesSealed = 0
+  public var eventsSealed = 0
+  public var sealCount = 0
+  public var sealFailureCount = 0
+  /// Seconds of every seal since the last call of `takeDurations`, at most 1,000.
+  public var sealSeconds: [Double] = []
+  /// Seconds of every sync to disk since the last call of `takeDurations`, at most 1,000.
+  public var syncSeconds: [Double] = []
+  public var sealSecondsTotal = 0.0
+  public var syncSecondsTotal = 0.0
+  public var syncCount = 0
+  public var transactionCount = 0
+  /// Failed writes by operation: `append`, `sync`, `seal`, `retention`, `catalog`.
+  public var writeErrorsByOperation: [String: Int] = [:]
+  public var segmentsDropped = 0
+  public var eventsDropped = 0
+  public var volumeAvailableBytes = 0
+  public var volumeCapacityBytes = 0
+  public var oldestEvent: Timestamp?
+  public var hotEventCount = 0
+  public var hotIndexBytes = 0
+  public var unresolvedCount = 0
+  public var unresolvedDropped = 0
+  public var labelCount = 0
+  public var labelOverflowCount = 0
+  public var lateAssignmentCount = 0
+
+  public init() {}
+}
