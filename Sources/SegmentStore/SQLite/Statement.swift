@@ -31,6 +31,16 @@ import TraceStore
     try check(result)
   }
 
+  /// Copies a text given as UTF-8, which may hold zero bytes.
+  func bind(_ index: Int32, text: [UInt8]) throws(StoreError) {
+    let result = unsafe text.withUnsafeBufferPointer { utf8 in
+      unsafe utf8.withMemoryRebound(to: CChar.self) { text in
+        unsafe sqlite3_bind_text(handle, index, text.baseAddress ?? Self.empty, Int32(text.count), transient)
+      }
+    }
+    try check(result)
+  }
+
   /// Copies the bytes.
   func bind(_ index: Int32, _ bytes: [UInt8]) throws(StoreError) {
     let result = unsafe bytes.withUnsafeBytes { unsafe bindCopy(index, $0) }
@@ -73,6 +83,17 @@ import TraceStore
   func integer(_ column: Int32) -> Int64 { unsafe sqlite3_column_int64(handle, column) }
 
   func isNull(_ column: Int32) -> Bool { unsafe sqlite3_column_type(handle, column) == SQLITE_NULL }
+
+  /// The column as it is stored.
+  func value(_ column: Int32) -> RowValue {
+    switch unsafe sqlite3_column_type(handle, column) {
+    case SQLITE_INTEGER: .integer(integer(column))
+    case SQLITE_TEXT: .text(blob(column))
+    case SQLITE_BLOB: .blob(blob(column))
+    // A REAL is never written: where one is found, it is damage.
+    default: .null
+    }
+  }
 
   func text(_ column: Int32) -> String { String(decoding: blob(column), as: UTF8.self) }
 

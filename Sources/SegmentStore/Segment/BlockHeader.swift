@@ -79,16 +79,16 @@ struct BlockHeaderFields: Equatable {
       throw .truncated(needed: BlockHeader.bytes, available: block.count)
     }
     func word(_ offset: Int) -> UInt32 {
-      UInt32(littleEndian: block.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+      unsafe UInt32(littleEndian: block.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
     guard word(BlockHeader.Offset.magic) == BlockHeader.magic else { throw .noBlock }
-    let version = block[BlockHeader.Offset.version]
+    let version = unsafe block[BlockHeader.Offset.version]
     guard version == BlockHeader.version else { throw .unsupportedVersion(version) }
-    guard let codec = BlockCodec(rawValue: block[BlockHeader.Offset.codec]) else {
-      throw .unknownCodec(block[BlockHeader.Offset.codec])
+    guard let codec = unsafe BlockCodec(rawValue: block[BlockHeader.Offset.codec]) else {
+      throw unsafe .unknownCodec(block[BlockHeader.Offset.codec])
     }
     self.codec = codec
-    let reserved = block.loadUnaligned(fromByteOffset: BlockHeader.Offset.reserved, as: UInt16.self)
+    let reserved = unsafe block.loadUnaligned(fromByteOffset: BlockHeader.Offset.reserved, as: UInt16.self)
     guard reserved == 0 else { throw .badHeader(field: "reserved bytes") }
     number = Int(word(BlockHeader.Offset.number))
     eventCount = Int(word(BlockHeader.Offset.eventCount))
@@ -104,13 +104,13 @@ struct BlockHeaderFields: Equatable {
       guard rawLength <= storedLength * SegmentLimits.inflationMax else { throw .badHeader(field: "length") }
     }
     let stored = word(BlockHeader.Offset.checksum)
-    let computed = BlockHeaderFields.checksum(of: block)
+    let computed = unsafe BlockHeaderFields.checksum(of: block)
     guard stored == computed else { throw .checksumMismatch(stored: stored, computed: computed) }
     guard number >= 1, number <= SegmentLimits.blockCountMax else { throw .badHeader(field: "block number") }
   }
 
   static func checksum(of block: UnsafeRawBufferPointer) -> UInt32 {
-    let head = CRC32.checksum(UnsafeRawBufferPointer(rebasing: block[..<BlockHeader.Offset.checksum]), seed: 0)
-    return CRC32.checksum(UnsafeRawBufferPointer(rebasing: block[BlockHeader.bytes...]), seed: head)
+    let head = unsafe CRC32.checksum(UnsafeRawBufferPointer(rebasing: block[..<BlockHeader.Offset.checksum]), seed: 0)
+    return unsafe CRC32.checksum(UnsafeRawBufferPointer(rebasing: block[BlockHeader.bytes...]), seed: head)
   }
 }

@@ -59,7 +59,7 @@ struct BlockBuilder {
   }
 
   @inline(__always) mutating func append(_ event: EventView) {
-    frames.append(contentsOf: event.bytes)
+    unsafe frames.append(contentsOf: event.bytes)
     eventCount += 1
     runEventCount += 1
   }
@@ -74,9 +74,9 @@ struct BlockBuilder {
     }
     runCount += 1
     let count = UInt32(runEventCount)
-    directory.bytes.withUnsafeMutableBytes { all in
-      all.storeBytes(of: count.littleEndian, toByteOffset: start + BlockV1.RunOffset.eventCount, as: UInt32.self)
-      if goesOn { all[start + BlockV1.RunOffset.flags] |= BlockV1.goesOnFlag }
+    unsafe directory.bytes.withUnsafeMutableBytes { all in
+      unsafe all.storeBytes(of: count.littleEndian, toByteOffset: start + BlockV1.RunOffset.eventCount, as: UInt32.self)
+      if goesOn { unsafe all[start + BlockV1.RunOffset.flags] |= BlockV1.goesOnFlag }
     }
   }
 
@@ -103,9 +103,9 @@ struct BlockBuilder {
     block.put(UInt32(stored.count))
     block.put(UInt32(0))
     block.bytes.append(contentsOf: stored)
-    block.bytes.withUnsafeMutableBytes { all in
-      let checksum = BlockHeaderFields.checksum(of: UnsafeRawBufferPointer(all))
-      all.storeBytes(of: checksum.littleEndian, toByteOffset: BlockHeader.Offset.checksum, as: UInt32.self)
+    unsafe block.bytes.withUnsafeMutableBytes { all in
+      let checksum = unsafe BlockHeaderFields.checksum(of: UnsafeRawBufferPointer(all))
+      unsafe all.storeBytes(of: checksum.littleEndian, toByteOffset: BlockHeader.Offset.checksum, as: UInt32.self)
     }
     directory.bytes.removeAll(keepingCapacity: true)
     frames.removeAll(keepingCapacity: true)
@@ -140,26 +140,26 @@ final class DecodedBlock: Sendable {
 
   /// Checks and decodes exactly one block. Memory: the inflated length that the header says, which is bounded.
   init(decoding block: UnsafeRawBufferPointer) throws(BlockDecodeError) {
-    let header = try BlockHeaderFields(checking: block)
-    let stored = UnsafeRawBufferPointer(rebasing: block[BlockHeader.bytes...])
+    let header = unsafe try BlockHeaderFields(checking: block)
+    let stored = unsafe UnsafeRawBufferPointer(rebasing: block[BlockHeader.bytes...])
     switch header.codec {
-    case .stored: payload = Array(stored)
+    case .stored: payload = unsafe Array(stored)
     case .deflate:
       do {
-        payload = try Deflate.decompress(stored, outputBytes: header.rawLength)
+        payload = unsafe try Deflate.decompress(stored, outputBytes: header.rawLength)
       } catch { throw .notInflatable }
     }
     number = header.number
-    (runs, frameStarts, rawBytes) = try payload.withUnsafeBytes { (all) throws(BlockDecodeError) in
-      try DecodedBlock.takeApart(all, eventCount: header.eventCount)
+    (runs, frameStarts, rawBytes) = unsafe try payload.withRawBytes { (all) throws(BlockDecodeError) in
+      unsafe try DecodedBlock.takeApart(all, eventCount: header.eventCount)
     }
   }
 
   /// Calls `body` with one event; the view must not escape.
   @inline(__always) func withEvent<R, E: Error>(at index: Int, _ body: (EventView) throws(E) -> R) throws(E) -> R {
     let start = frameStarts[index]
-    return try payload.withUnsafeBytes { (all) throws(E) -> R in
-      guard let view = try? EventView(validating: UnsafeRawBufferPointer(rebasing: all[start...])) else {
+    return unsafe try payload.withRawBytes { (all) throws(E) -> R in
+      guard let view = unsafe try? EventView(validating: UnsafeRawBufferPointer(rebasing: all[start...])) else {
         preconditionFailure("every frame was checked when the block was decoded")
       }
       return try body(view)
@@ -169,7 +169,7 @@ final class DecodedBlock: Sendable {
   private static func takeApart(
     _ payload: UnsafeRawBufferPointer, eventCount: Int
   ) throws(BlockDecodeError) -> ([Run], [Int], Int) {
-    var reader = ByteReader(payload)
+    var reader = unsafe ByteReader(payload)
     var runs: [Run] = []
     var total = 0
     do {
@@ -190,7 +190,7 @@ final class DecodedBlock: Sendable {
       throw .badPayload(reason: "the directory of runs is damaged (\(error))", atByte: reader.offset)
     }
     let firstFrame = reader.offset
-    let starts = try frameStarts(payload, from: firstFrame, runs: runs, eventCount: total)
+    let starts = unsafe try frameStarts(payload, from: firstFrame, runs: runs, eventCount: total)
     return (runs, starts, payload.count - firstFrame)
   }
 
@@ -200,7 +200,7 @@ final class DecodedBlock: Sendable {
     let kind = BlockV1.TraceKind(rawValue: try reader.get(UInt8.self))
     let flags = try reader.get(UInt8.self)
     let length = Int(try reader.get(UInt16.self))
-    let bytes = try reader.getSlice(length)
+    let bytes = unsafe try reader.getSlice(length)
     guard count > 0, flags <= BlockV1.continuesFlag | BlockV1.goesOnFlag else {
       throw .badValue(field: "run", atByte: start)
     }
@@ -208,11 +208,11 @@ final class DecodedBlock: Sendable {
     switch kind {
     case .some(.none) where length == 0: trace = nil
     case .uuid where length == 16:
-      trace = Identifier(
+      trace = unsafe Identifier(
         uuid: IdentifierKey(
           high: bytes.loadUnaligned(as: UInt64.self).bigEndian,
           low: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian))
-    case .text where length >= 1 && length <= Identifier.textBytesMax: trace = Identifier(text: Array(bytes))
+    case .text where length >= 1 && length <= Identifier.textBytesMax: trace = unsafe Identifier(text: Array(bytes))
     default: throw .badValue(field: "trace", atByte: start)
     }
     return Run(
@@ -231,14 +231,14 @@ final class DecodedBlock: Sendable {
       for _ in run.events {
         let view: EventView
         do {
-          view = try EventView(validating: UnsafeRawBufferPointer(rebasing: payload[offset...]))
+          view = unsafe try EventView(validating: UnsafeRawBufferPointer(rebasing: payload[offset...]))
         } catch {
           throw .badPayload(reason: "no event frame (\(error))", atByte: offset)
         }
         guard view.ordinal > last else { throw .badPayload(reason: "ordinals do not ascend", atByte: offset) }
         last = view.ordinal
         starts.append(offset)
-        offset += view.bytes.count
+        unsafe offset += view.bytes.count
       }
     }
     guard offset == payload.count else { throw .badPayload(reason: "bytes behind the last frame", atByte: offset) }

@@ -21,7 +21,7 @@ struct BloomFilter: Sendable {
     guard bytes.count > 0, bytes.count.isMultiple(of: Self.wordsPerLine * 8) else { return nil }
     lineCount = UInt64(bytes.count / (Self.wordsPerLine * 8))
     words = (0..<(bytes.count / 8)).map { index in
-      UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+      unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
     }
   }
 

@@ -3,7 +3,7 @@ struct ByteWriter {
   var bytes: [UInt8] = []
 
   mutating func put<T: FixedWidthInteger>(_ value: T) {
-    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    unsafe withUnsafeBytes(of: value.littleEndian) { unsafe bytes.append(contentsOf: $0) }
   }
 
   /// Seven bits a byte, least significant first; the high bit says that more follows.
@@ -19,7 +19,7 @@ struct ByteWriter {
   /// Zigzag: small values of either sign are short.
   mutating func putSigned(_ value: Int64) { putVarint(UInt64(bitPattern: (value << 1) ^ (value >> 63))) }
 
-  mutating func put(_ slice: UnsafeRawBufferPointer) { bytes.append(contentsOf: slice) }
+  mutating func put(_ slice: UnsafeRawBufferPointer) { unsafe bytes.append(contentsOf: slice) }
 }
 
 /// Bytes that are no encoded column, block or chunk.
@@ -34,22 +34,22 @@ enum CodingError: Error, Equatable {
   private let bytes: UnsafeRawBufferPointer
   private(set) var offset = 0
 
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  init(_ bytes: UnsafeRawBufferPointer) { unsafe self.bytes = unsafe bytes }
 
-  var remaining: Int { bytes.count - offset }
+  var remaining: Int { unsafe bytes.count - offset }
 
   @inline(__always) mutating func get<T: FixedWidthInteger>(_ type: T.Type) throws(CodingError) -> T {
     guard remaining >= MemoryLayout<T>.size else { throw .truncated(atByte: offset) }
     defer { offset += MemoryLayout<T>.size }
-    return T(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: T.self))
+    return unsafe T(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: T.self))
   }
 
   @inline(__always) mutating func getVarint() throws(CodingError) -> UInt64 {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     while true {
-      guard offset < bytes.count else { throw .truncated(atByte: offset) }
-      let byte = bytes[offset]
+      guard unsafe offset < bytes.count else { throw .truncated(atByte: offset) }
+      let byte = unsafe bytes[offset]
       offset += 1
       // The tenth byte holds one bit.
       if shift == 63 && byte > 1 { throw .badValue(field: "varint", atByte: offset - 1) }
@@ -67,10 +67,17 @@ enum CodingError: Error, Equatable {
   mutating func getSlice(_ count: Int) throws(CodingError) -> UnsafeRawBufferPointer {
     guard count >= 0, remaining >= count else { throw .truncated(atByte: offset) }
     defer { offset += count }
-    return UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
   }
 
   func expectEnd() throws(CodingError) {
     if remaining != 0 { throw .trailingBytes(atByte: offset) }
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// As `withUnsafeBytes`, with typed errors.
+  @inline(__always) func withRawBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+    unsafe try withUnsafeBufferPointer { (typed) throws(E) -> R in unsafe try body(UnsafeRawBufferPointer(typed)) }
   }
 }

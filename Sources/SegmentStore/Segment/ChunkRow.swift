@@ -27,8 +27,10 @@ enum ChunkCoding {
     return writer.bytes
   }
 
+  static func deflate(_ raw: [UInt8]) -> [UInt8] { Deflate.compress(raw, level: level) }
+
   static func decode<Row: ChunkRow>(_ type: Row.Type, _ raw: UnsafeRawBufferPointer) throws(CodingError) -> [Row] {
-    var reader = ByteReader(raw)
+    var reader = unsafe ByteReader(raw)
     guard try reader.get(UInt8.self) == version else { throw .badValue(field: "chunk version", atByte: 0) }
     let count = try reader.getVarint()
     guard count >= 1, count <= UInt64(SegmentLimits.chunkRowCountMax) else {
@@ -122,14 +124,14 @@ extension ByteReader {
       if length == 0 {
         values.append(nil)
       } else if length == 1 {
-        let bytes = try getSlice(16)
-        values.append(
+        let bytes = unsafe try getSlice(16)
+        unsafe values.append(
           Identifier(
             uuid: IdentifierKey(
               high: bytes.loadUnaligned(as: UInt64.self).bigEndian,
               low: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian)))
       } else {
-        values.append(Identifier(text: Array(try getSlice(length - 2))))
+        unsafe values.append(Identifier(text: Array(try getSlice(length - 2))))
       }
     }
     return values

@@ -12,7 +12,7 @@ struct RowChecksum {
   init(table: StaticString) {
     value = 0
     scratch.reserveCapacity(64)
-    unsafe table.withUTF8Buffer { unsafe scratch.append(contentsOf: $0) }
+    table.withUTF8Buffer { unsafe scratch.append(contentsOf: $0) }
     scratch.append(0)
     flush()
   }
@@ -32,8 +32,10 @@ struct RowChecksum {
 
   mutating func add(_ text: String) {
     var text = text
-    text.withUTF8 { unsafe add(UnsafeRawBufferPointer($0), tag: UInt8(ascii: "t")) }
+    text.withUTF8 { unsafe add(text: UnsafeRawBufferPointer($0)) }
   }
+
+  mutating func add(text: UnsafeRawBufferPointer) { unsafe add(text, tag: UInt8(ascii: "t")) }
 
   mutating func add(_ blob: UnsafeRawBufferPointer) { unsafe add(blob, tag: UInt8(ascii: "b")) }
 

@@ -11,7 +11,9 @@ enum IndexKind: UInt64 {
 }
 
 /// A key of the index: 64 well-mixed bits of kind and identifier. Part of the file format: FORMAT.md section 6.
-@inline(__always) func indexHash(_ kind: IndexKind, _ key: IdentifierKey) -> UInt64 { indexHash(kind, mixed: key.mixed) }
+@inline(__always) func indexHash(_ kind: IndexKind, _ key: IdentifierKey) -> UInt64 {
+  indexHash(kind, mixed: key.mixed)
+}
 
 @inline(__always) func indexHash(_ kind: IndexKind, mixed: UInt64) -> UInt64 {
   var x = mixed &+ kind.rawValue &* 0x9e37_79b9_7f4a_7c15
@@ -95,10 +97,10 @@ enum IndexChunk {
     _ chunk: UnsafeRawBufferPointer, place: IndexPlace, into blocks: inout [Int]
   ) throws(CodingError) {
     guard chunk.count >= headerBytes else { throw .truncated(atByte: 0) }
-    guard chunk[0] == version else { throw .badValue(field: "chunk version", atByte: 0) }
-    let endBytes = Int(chunk[1])
+    guard unsafe chunk[0] == version else { throw .badValue(field: "chunk version", atByte: 0) }
+    let endBytes = unsafe Int(chunk[1])
     guard endBytes == 2 || endBytes == 4 else { throw .badValue(field: "part width", atByte: 1) }
-    guard let layout = IndexEntryLayout(entryBytes: Int(chunk[2]), blockBits: Int(chunk[3])) else {
+    guard let layout = unsafe IndexEntryLayout(entryBytes: Int(chunk[2]), blockBits: Int(chunk[3])) else {
       throw .badValue(field: "entry layout", atByte: 2)
     }
     let first = headerBytes + IndexPlace.partCount * endBytes
@@ -106,9 +108,9 @@ enum IndexChunk {
     func end(of part: Int) -> Int {
       let offset = headerBytes + part * endBytes
       if endBytes == 2 {
-        return Int(UInt16(littleEndian: chunk.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
+        return unsafe Int(UInt16(littleEndian: chunk.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
       }
-      return Int(UInt32(littleEndian: chunk.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+      return unsafe Int(UInt32(littleEndian: chunk.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
     }
     let from = place.part == 0 ? 0 : end(of: place.part - 1)
     let to = end(of: place.part)
@@ -118,9 +120,9 @@ enum IndexChunk {
     let wanted = place.fingerprint(bits: layout.fingerprintBits)
     for index in from..<to {
       let offset = first + index * layout.entryBytes
-      var entry = UInt32(UInt16(littleEndian: chunk.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
-      entry |= UInt32(chunk[offset + 2]) << 16
-      if layout.entryBytes == 4 { entry |= UInt32(chunk[offset + 3]) << 24 }
+      var entry = unsafe UInt32(UInt16(littleEndian: chunk.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
+      unsafe entry |= UInt32(chunk[offset + 2]) << 16
+      if layout.entryBytes == 4 { unsafe entry |= UInt32(chunk[offset + 3]) << 24 }
       if entry >> UInt32(layout.blockBits) == wanted {
         blocks.append(Int(entry & (1 << UInt32(layout.blockBits) - 1)) + 1)
       }
@@ -130,35 +132,65 @@ enum IndexChunk {
 
 /// Collects the keys of a segment, 12 bytes each, and makes the chunks.
 struct IndexBuilder {
-  private var hashes: [UInt64] = []
-  private var blocks: [UInt32] = []
+  /// The keys of one kind, and the block of each.
+  struct Keys {
+    fileprivate(set) var hashes: [UInt64] = []
+    fileprivate var blocks: [UInt32] = []
+  }
 
-  var count: Int { hashes.count }
+  private(set) var correlations = Keys()
+  private(set) var eventIDs = Keys()
+  private(set) var streams = Keys()
+  private(set) var outsideCauses = Keys()
 
-  @inline(__always) mutating func add(_ hash: UInt64, block: Int) {
-    hashes.append(hash)
-    blocks.append(UInt32(block - 1))
+  var count: Int {
+    correlations.hashes.count + eventIDs.hashes.count + streams.hashes.count + outsideCauses.hashes.count
+  }
+
+  /// - Parameter mixed: `IdentifierKey.mixed`.
+  @inline(__always) mutating func add(_ kind: IndexKind, mixed: UInt64, block: Int) {
+    let hash = indexHash(kind, mixed: mixed)
+    let number = UInt32(block - 1)
+    switch kind {
+    case .correlation:
+      correlations.hashes.append(hash)
+      correlations.blocks.append(number)
+    case .eventID:
+      eventIDs.hashes.append(hash)
+      eventIDs.blocks.append(number)
+    case .stream:
+      streams.hashes.append(hash)
+      streams.blocks.append(number)
+    case .outsideCause:
+      outsideCauses.hashes.append(hash)
+      outsideCauses.blocks.append(number)
+    }
   }
 
   /// Calls `body` with every chunk, in order. Complexity: O(keys).
   func forEachChunk<E: Error>(blockCount: Int, _ body: (Int, [UInt8]) throws(E) -> Void) throws(E) {
     let layout = IndexEntryLayout(blockCount: blockCount)
-    let chunkCount = IndexChunk.chunkCount(entryCount: hashes.count)
+    let chunkCount = IndexChunk.chunkCount(entryCount: count)
+    let all = [correlations, eventIDs, streams, outsideCauses]
     // Counting sort by (chunk, part).
     var ends = [Int](repeating: 0, count: chunkCount * IndexPlace.partCount + 1)
-    for hash in hashes {
-      let place = IndexPlace(hash: hash, chunkCount: chunkCount)
-      ends[place.chunk * IndexPlace.partCount + place.part + 1] += 1
+    for keys in all {
+      for hash in keys.hashes {
+        let place = IndexPlace(hash: hash, chunkCount: chunkCount)
+        ends[place.chunk * IndexPlace.partCount + place.part + 1] += 1
+      }
     }
     for index in 1..<ends.count { ends[index] += ends[index - 1] }
     var next = ends
-    var entries = [UInt32](repeating: 0, count: hashes.count)
-    for index in hashes.indices {
-      let place = IndexPlace(hash: hashes[index], chunkCount: chunkCount)
-      let part = place.chunk * IndexPlace.partCount + place.part
-      entries[next[part]] =
-        place.fingerprint(bits: layout.fingerprintBits) << UInt32(layout.blockBits) | blocks[index]
-      next[part] += 1
+    var entries = [UInt32](repeating: 0, count: count)
+    for keys in all {
+      for index in keys.hashes.indices {
+        let place = IndexPlace(hash: keys.hashes[index], chunkCount: chunkCount)
+        let part = place.chunk * IndexPlace.partCount + place.part
+        entries[next[part]] =
+          place.fingerprint(bits: layout.fingerprintBits) << UInt32(layout.blockBits) | keys.blocks[index]
+        next[part] += 1
+      }
     }
     for chunk in 0..<chunkCount {
       let first = chunk * IndexPlace.partCount

@@ -7,7 +7,7 @@ enum SegmentLimits {
   static let blockRawBytesSplit = 512 * 1024
   /// No block inflates to more: what a reader is ready to allocate. It leaves room for one event of 64 MiB, the largest
   /// payload limit that can be configured, behind a block that is about to be closed.
-  static let blockRawBytesMax = 66 * 1024 * 1024
+  static let blockRawBytesMax = 68 * 1024 * 1024
   /// The largest event frame that a segment takes.
   static let frameBytesMax = 65 * 1024 * 1024
   /// DEFLATE cannot shrink by more than 1,032 to 1: what claims to, lies about its length.

@@ -1,0 +1,208 @@
+import EventModel
+import Platform
+import TraceStore
+
+/// Writes one segment file: traces in the order of their first events, each in the order of ordinals.
+///
+/// Memory: one block, 12 bytes for each index key (about 1.7 an event), 100 bytes a block, and what the caller gives to
+/// `finish`. Not thread-safe. The file is complete, and durable, when `finish` has returned; the caller then renames it.
+/// A writer that is dropped before leaves a useless file.
+final class SegmentWriter {
+  private let path: String
+  private let connection: Connection
+  private let blockData: RowInserter
+  private let level: Int
+  private var builder = BlockBuilder()
+  private var index = IndexBuilder()
+  /// The last one is of the block that is being filled.
+  private var zones: [BlockZone] = []
+  private var longTraces: [SegmentTrace] = []
+  private var streamsOfBlock = KeySet()
+
+  // The open trace.
+  private var isOpen = false
+  private var trace: Identifier?
+  private var traceMixed: UInt64 = 0
+  private var current = SegmentTrace.empty
+  private var lastOrdinalOfRun = Int64.min
+  private var idsOfTrace = KeySet()
+  private var causesOfTrace: [(mixed: UInt64, block: Int)] = []
+
+  // Of the whole segment.
+  private var total = SegmentDescriptor.empty
+
+  /// - Parameters:
+  ///   - path: a temporary name; whatever is there is replaced.
+  ///   - level: of DEFLATE, 1 to 9.
+  init(path: String, level: Int = 6, pageBytes: Int = SegmentFormat.pageBytes) throws(StoreError) {
+    self.path = path
+    self.level = level
+    do {
+      try Files.remove(path)
+    } catch { throw StoreError.file(error) }
+    connection = try Connection(path, .readWrite, pageBytes: pageBytes, cacheBytes: 1 << 20)
+    // Nobody reads the file before it is finished and renamed, so nothing needs to be undone.
+    try connection.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE")
+    try connection.execute("PRAGMA application_id=\(SegmentFormat.applicationID)")
+    try connection.execute("PRAGMA user_version=\(SegmentFormat.userVersion)")
+    try connection.execute("BEGIN")
+    for table in SegmentTable.all { try connection.execute(table.createSQL) }
+    blockData = try RowInserter(connection, SegmentTable.blockData)
+  }
+
+  /// Begins the events of one trace, or of none (nil; may be done several times).
+  ///
+  /// - Precondition: no trace is open, and this one was not written before.
+  func beginTrace(_ trace: Identifier?) throws(StoreError) {
+    precondition(!isOpen, "one trace at a time")
+    try openBlockIfNeeded()
+    isOpen = true
+    self.trace = trace
+    traceMixed = trace?.key.mixed ?? 0
+    current = .empty
+    current.firstBlock = zones.count
+    beginRun(continues: false)
+  }
+
+  /// Adds the next event of the open trace.
+  ///
+  /// - Precondition: its ordinal is above that of the event before it in this trace.
+  func add(_ event: EventView) throws(StoreError) {
+    precondition(isOpen, "events belong to an open trace, or to none")
+    if unsafe event.bytes.count > SegmentLimits.frameBytesMax {
+      throw StoreError(
+        .limitExceeded, unsafe "an event of \(event.bytes.count) bytes is beyond \(SegmentLimits.frameBytesMax) bytes",
+        hint: "lower the payload limit")
+    }
+    if builder.rawBytes >= SegmentLimits.blockRawBytesSplit { try splitTrace() }
+    let ordinal = event.ordinal
+    precondition(ordinal > lastOrdinalOfRun, "events of a trace come in the order of ordinals")
+    lastOrdinalOfRun = ordinal
+    builder.append(event)
+    let created = event.created
+    unsafe note(created, ordinal, bytes: event.bytes.count)
+    if event.eventClass == .report { total.reportCount += 1 } else { total.eventCount += 1 }
+    indexKeys(of: event)
+  }
+
+  private func indexKeys(of event: EventView) {
+    let block = zones.count
+    let id = event.idKey.mixed
+    index.add(.eventID, mixed: id, block: block)
+    let stream = unsafe event.stream
+    if unsafe !stream.isEmpty {
+      let mixed = unsafe IdentifierKey.hashing(stream).mixed
+      if streamsOfBlock.insert(mixed) { index.add(.stream, mixed: mixed, block: block) }
+    }
+    if trace != nil { idsOfTrace.insert(id) }
+    if unsafe !event.causeBytes.isEmpty { causesOfTrace.append((event.causeKey.mixed, block)) }
+    // Events in no trace have no inside: their causes need not be kept until the end.
+    if trace == nil && causesOfTrace.count >= 4096 { indexOutsideCauses() }
+  }
+
+  /// Ends the open trace.
+  func endTrace() throws(StoreError) {
+    precondition(isOpen, "a trace is open")
+    builder.endRun(goesOn: false)
+    indexOutsideCauses()
+    idsOfTrace.removeAll()
+    isOpen = false
+    if let trace, current.eventCount > 0 {
+      total.traceCount += 1
+      current.correlation = trace
+      current.lastBlock = zones.count
+      let first = current.firstBlock - 1
+      zones[first].noteTrace(current)
+      if current.lastBlock > current.firstBlock { longTraces.append(current) }
+    }
+    if builder.rawBytes >= SegmentLimits.blockRawBytesTarget { try flushBlock() }
+  }
+
+  /// Writes everything that is left, syncs the file and closes it.
+  ///
+  /// - Precondition: at least one event was added, and no trace is open.
+  func finish(_ extras: SegmentExtras) throws(StoreError) -> SegmentDescriptor {
+    precondition(!isOpen && total.eventCount + total.reportCount > 0, "a segment has events")
+    if builder.eventCount > 0 { try flushBlock() }
+    if zones.last?.eventCount == 0 { zones.removeLast() }
+    total.name = String(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...])
+    if !path.contains("/") { total.name = path }
+    total.firstStored = extras.firstStored
+    total.lastStored = extras.lastStored
+    var counts: [String: Int] = [SegmentTable.blockData.nameText: blockData.rowCount]
+    let tables = SegmentTail(connection: connection)
+    try tables.write(zones: zones, longTraces: longTraces, counts: &counts)
+    try tables.write(index: index, blockCount: zones.count, counts: &counts)
+    try tables.write(extras: extras, counts: &counts)
+    try tables.write(meta: total, counts: &counts)
+    try tables.writeManifest(counts)
+    try connection.execute("COMMIT")
+    connection.close()
+    do {
+      let file = try FileDescriptor.openForReading(path)
+      try file.sync()
+      total.fileBytes = try file.size()
+    } catch { throw StoreError.file(error) }
+    return total
+  }
+
+  // MARK: Blocks
+
+  private func openBlockIfNeeded() throws(StoreError) {
+    if let zone = zones.last, zone.eventCount == 0 || builder.eventCount > 0 { return }
+    guard zones.count < SegmentLimits.blockCountMax else {
+      throw StoreError(
+        .limitExceeded, "a segment has at most \(SegmentLimits.blockCountMax) blocks", hint: "seal earlier")
+    }
+    zones.append(BlockZone(emptyNumber: zones.count + 1))
+  }
+
+  private func beginRun(continues: Bool) {
+    lastOrdinalOfRun = continues ? lastOrdinalOfRun : .min
+    builder.beginRun(trace: trace, continues: continues)
+    if trace != nil { index.add(.correlation, mixed: traceMixed, block: zones.count) }
+  }
+
+  private func splitTrace() throws(StoreError) {
+    builder.endRun(goesOn: true)
+    try flushBlock()
+    try openBlockIfNeeded()
+    beginRun(continues: true)
+  }
+
+  private func flushBlock() throws(StoreError) {
+    let block = builder.finish(number: zones.count, level: level)
+    streamsOfBlock.removeAll()
+    try blockData.insert([.blob(block)])
+  }
+
+  private func note(_ created: Timestamp, _ ordinal: Int64, bytes: Int) {
+    zones[zones.count - 1].note(created, ordinal, bytes: bytes)
+    current.note(created)
+    total.note(created, ordinal, bytes: bytes)
+  }
+
+  private func indexOutsideCauses() {
+    if causesOfTrace.isEmpty { return }
+    var seen = (mixed: UInt64(0), block: 0)
+    for cause in causesOfTrace where trace == nil || !idsOfTrace.contains(cause.mixed) {
+      // Siblings of one outside cause mostly follow each other.
+      if cause == seen { continue }
+      seen = cause
+      index.add(.outsideCause, mixed: cause.mixed, block: cause.block)
+    }
+    causesOfTrace.removeAll(keepingCapacity: causesOfTrace.count <= 4096)
+  }
+}
+
+extension StoreError {
+  /// What the operating system refused, for operators.
+  static func file(_ error: FileError) -> StoreError {
+    if error.isDiskFull {
+      return StoreError(.diskFull, error.description, hint: "free space on the volume; Clew goes on by itself")
+    }
+    if error.isNotFound { return StoreError(.notFound, error.description, hint: "check the path") }
+    let hint = error.isPermission ? "check the permissions of the directory and its files" : "check the disk"
+    return StoreError(.inputOutput, error.description, hint: hint)
+  }
+}
