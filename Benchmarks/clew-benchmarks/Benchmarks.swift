@@ -1,0 +1,158 @@
+import EventModel
+import Glibc
+import Platform
+import SegmentStore
+import TraceStore
+
+/// Look-ups of sampled ids, timed one by one: `store IDS DIRECTORY` in process, `http IDS PORT CLIENTS` over loopback.
+@main struct Benchmarks {
+  static func main() {
+    let arguments = CommandLine.arguments
+    do {
+      switch arguments.dropFirst().first {
+      case "store" where arguments.count == 4: try storeLookups(ids: arguments[2], directory: arguments[3])
+      case "http" where arguments.count == 5:
+        try httpLookups(ids: arguments[2], port: UInt16(arguments[3]) ?? 0, clients: Int(arguments[4]) ?? 1)
+      default:
+        print("usage: clew-benchmarks store IDS DIRECTORY | http IDS PORT CLIENTS")
+        exit(2)
+      }
+    } catch {
+      print("\(error)")
+      exit(2)
+    }
+  }
+
+  struct Sample: Sendable {
+    var event: Identifier
+    var correlation: Identifier
+    var stream: String
+  }
+
+  static func samples(_ path: String) throws -> [Sample] {
+    let text = String(decoding: try Files.read(path, bytesMax: 16 << 20), as: UTF8.self)
+    return text.split(separator: "\n").compactMap { line in
+      let parts = line.split(separator: "\t").map(String.init)
+      guard parts.count == 3, let event = Identifier(parts[0]), let correlation = Identifier(parts[1]) else { return nil }
+      return Sample(event: event, correlation: correlation, stream: parts[2])
+    }
+  }
+
+  static func storeLookups(ids: String, directory: String) throws {
+    let samples = try samples(ids)
+    let store = try SegmentStore.open(directory: directory, options: StoreOptions(mode: .readOnly))
+    // The first pass warms the caches, as the baseline's does.
+    var figures: [String: [Double]] = [:]
+    for pass in 0..<2 {
+      for (name, look) in lookups(store) {
+        let times = try samples.map { sample in
+          let start = Instant.now
+          try look(sample)
+          return Instant.now.seconds(since: start) * 1e6
+        }
+        if pass == 1 { figures[name] = times.sorted() }
+      }
+    }
+    let parts = figures.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\(summary($0.value))" }
+    print("{\(parts.joined(separator: ","))}")
+    store.close()
+  }
+
+  static func lookups(_ store: SegmentStore) -> [(String, (Sample) throws -> Void)] {
+    [
+      (
+        "trace",
+        { sample in
+          let contents = try store.trace(sample.correlation)
+          let ordinals = Set(contents.records.map(\.ordinal))
+          precondition(try store.payloads(ofTrace: sample.correlation, ordinals: ordinals).count == ordinals.count)
+        }
+      ),
+      ("event", { sample in precondition(try !store.events(withID: sample.event).isEmpty) }),
+      (
+        "stream",
+        { sample in
+          precondition(try !store.stream(sample.stream, after: 0, limit: 1000, payload: true).isEmpty)
+        }
+      ),
+    ]
+  }
+
+  static func summary(_ sorted: [Double]) -> String {
+    "{\"count\":\(sorted.count),\"p50Micros\":\(sorted[sorted.count / 2]),\"p99Micros\":\(sorted[sorted.count * 99 / 100])}"
+  }
+
+  static func httpLookups(ids: String, port: UInt16, clients: Int) throws {
+    let samples = try samples(ids)
+    let all = Locked<[Double]>([])
+    let failures = Locked<Int>(0)
+    let threads = (0..<clients).map { client in
+      WorkerThread(name: "client \(client)") {
+        guard let connection = KeptConnection(port: port) else { return failures.withLock { $0 += 1 } }
+        var times: [Double] = []
+        for (index, sample) in samples.enumerated() where index % clients == client {
+          let start = Instant.now
+          guard connection.get("/api/v1/traces/\(sample.correlation)?payload=true&limit=1000") else {
+            failures.withLock { $0 += 1 }
+            continue
+          }
+          times.append(Instant.now.seconds(since: start) * 1e6)
+        }
+        all.withLock { $0 += times }
+      }
+    }
+    for thread in threads { thread.join() }
+    let failed = failures.withLock { $0 }
+    precondition(failed == 0, "\(failed) requests failed")
+    print(summary(all.withLock { $0.sorted() }))
+  }
+}
+
+/// One HTTP/1.1 connection that is kept: the least that a client can cost.
+final class KeptConnection {
+  private let socketNumber: Int32
+  private var buffer = [UInt8](repeating: 0, count: 1 << 20)
+
+  init?(port: UInt16) {
+    socketNumber = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    let connected = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(socketNumber, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    if connected != 0 { return nil }
+    var one: Int32 = 1
+    setsockopt(socketNumber, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  deinit { close(socketNumber) }
+
+  /// True if the answer was 200 and came whole.
+  func get(_ path: String) -> Bool {
+    let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+    guard send(socketNumber, request, request.count, 0) == request.count else { return false }
+    var filled = 0
+    var bodyStart = 0
+    var needed = Int.max
+    while filled < needed {
+      if filled == buffer.count { buffer += [UInt8](repeating: 0, count: buffer.count) }
+      let count = buffer.withUnsafeMutableBytes { recv(socketNumber, $0.baseAddress! + filled, $0.count - filled, 0) }
+      if count <= 0 { return false }
+      filled += count
+      if bodyStart == 0 {
+        let head = String(decoding: buffer[0..<min(filled, 4096)], as: UTF8.self)
+        guard let end = head.firstRange(of: "\r\n\r\n") else { continue }
+        guard head.hasPrefix("HTTP/1.1 200") else { return false }
+        bodyStart = head.utf8.distance(from: head.startIndex, to: end.upperBound)
+        let length = head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
+        guard let length, let bytes = Int(length.dropFirst(15).filter { $0 != " " }) else { return false }
+        needed = bodyStart + bytes
+      }
+    }
+    return true
+  }
+}
