@@ -1,0 +1,88 @@
+import HTTPClient
+import TestSupport
+import Testing
+import WireFormats
+
+/// One line of an exposition: name, labels, value.
+struct Sample {
+  var name: String
+  var labels: [String: String] = [:]
+  var value: Double
+
+  /// Reads text 0.0.4; nil for comments and blank lines.
+  init?(_ line: Substring) {
+    guard !line.isEmpty, !line.hasPrefix("#") else { return nil }
+    var rest = line
+    name = String(rest.prefix { $0 != "{" && $0 != " " })
+    rest = rest.dropFirst(name.count)
+    if rest.first == "{" {
+      rest = rest.dropFirst()
+      while let character = rest.first, character != "}" {
+        let key = String(rest.prefix { $0 != "=" })
+        rest = rest.dropFirst(key.count + 2)
+        var text = ""
+        while let next = rest.first, next != "\"" {
+          rest = rest.dropFirst()
+          if next == "\\", let escaped = rest.first {
+            text.append(escaped == "n" ? "\n" : escaped)
+            rest = rest.dropFirst()
+          } else {
+            text.append(next)
+          }
+        }
+        labels[key] = text
+        rest = rest.dropFirst()
+        if rest.first == "," { rest = rest.dropFirst() }
+      }
+      rest = rest.dropFirst()
+    }
+    let words = rest.split(separator: " ")
+    guard let first = words.first, let number = first == "+Inf" ? .infinity : Double(first) else { return nil }
+    value = number
+  }
+
+  static func all(_ text: String) -> [Sample] { text.split(separator: "\n").compactMap { Sample($0) } }
+}
+
+@Suite("Histograms", .enabled(if: TestSupport.hasSharedData, "needs the shared data beside the checkout"))
+struct HistogramTests {
+  @Test(arguments: GroundTruth.names)
+  func `the buckets on the metrics page are those of the ground truth`(_ name: String) throws {
+    let truth = try GroundTruth(name)
+    let directory = try TemporaryDirectory("histograms")
+    let bounds = try #require(truth.values["latency_bounds_us"]?.array).compactMap(\.double)
+    let server = try ClewServer(
+      directory.path,
+      environment: [
+        "CLEW_LIVE_WINDOW": "all",
+        "CLEW_BUCKETS_REACTION_LATENCY": bounds.map { "\($0 / 1e6)" }.joined(separator: ","),
+      ])
+    _ = try server.postLines(unzipped(truth.file))
+    let text = try server.get("/metrics", headers: [("accept", "text/plain;version=0.0.4")]).text
+    try server.stop()
+
+    var buckets: [String: [Double: Double]] = [:]
+    var counts: [String: Double] = [:]
+    for sample in Sample.all(text) {
+      let key = "\(sample.labels["service"] ?? "")|\(sample.labels["handler"] ?? "")"
+      if sample.name == "clew_handler_reaction_latency_seconds_bucket", let le = sample.labels["le"] {
+        buckets[key, default: [:]][le == "+Inf" ? .infinity : Double(le) ?? .nan] = sample.value
+      } else if sample.name == "clew_handler_reaction_latency_seconds_count" {
+        counts[key] = sample.value
+      }
+    }
+    let expected = try #require(truth.values["latency_by_service_handler"]?.members)
+    for member in expected {
+      // Labels are trimmed, and cut at 128 bytes: names that this changes cannot be compared by name.
+      if member.key.utf8.count > 120 || member.key.contains("\n") { continue }
+      let n = try #require(member.value["n"]?.double)
+      let negative = try #require(member.value["negative"]?.double)
+      #expect(counts[member.key] == n - negative, "\(member.key)")
+      let cumulative = try #require(member.value["le_us"]?.array).compactMap(\.double)
+      for (bound, count) in zip(bounds, cumulative) {
+        let found = buckets[member.key]?.first { abs($0.key - bound / 1e6) < 1e-9 * max(1, $0.key) }
+        #expect(found?.value == count - negative, "\(member.key) le \(bound) us")
+      }
+    }
+  }
+}
