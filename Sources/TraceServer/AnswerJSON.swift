@@ -1,0 +1,120 @@
+import EventModel
+import HTTPServer
+import TraceStore
+import WireFormats
+
+extension JSONWriter {
+  /// The bytes of an identifier as shown; nil is written as null.
+  mutating func member(_ name: String, _ identifier: Identifier?) {
+    key(name)
+    if let identifier { string(identifier.shownBytes) } else { null() }
+  }
+
+  /// RFC 3339 in UTC with 6 digits, or 9 where the nanoseconds need them; nil is written as null.
+  mutating func member(_ name: String, _ time: Timestamp?) {
+    key(name)
+    if let time { string(RFC3339.format(nanoseconds: time.nanoseconds)) } else { null() }
+  }
+
+  /// Nanoseconds as seconds, exactly: a decimal number without exponent and without zeros at its end; nil is null.
+  mutating func seconds(_ name: String, _ nanoseconds: Int64?) {
+    key(name)
+    if let nanoseconds { raw(decimalSeconds(nanoseconds)) } else { null() }
+  }
+
+  mutating func member(_ name: String, count: Int?) {
+    key(name)
+    if let count { int(count) } else { null() }
+  }
+
+  /// The empty name means "absent" and is written as null.
+  mutating func name(_ name: String, _ value: String?) {
+    member(name, value?.isEmpty == true ? nil : value)
+  }
+
+  mutating func object(_ body: (inout JSONWriter) -> Void) {
+    beginObject()
+    body(&self)
+    endObject()
+  }
+
+  mutating func array<E>(_ name: String, _ elements: some Sequence<E>, _ body: (inout JSONWriter, E) -> Void) {
+    key(name)
+    beginArray()
+    for element in elements { body(&self, element) }
+    endArray()
+  }
+
+  /// `name`, or `nameBase64` where the bytes are no JSON that could stand here; nothing for nil.
+  mutating func payload(_ name: String, _ payload: Payload?) {
+    guard let payload else { return }
+    if payload.isJSON {
+      key(name)
+      raw(payload.bytes)
+    } else {
+      key(name + "Base64")
+      string(Base64.encode(payload.bytes))
+    }
+  }
+
+  /// What the answer may lack, and what else there is to say of it.
+  mutating func warnings(_ warnings: [AnswerWarning]) {
+    array("warnings", warnings) { json, warning in
+      json.object {
+        $0.member("code", warning.code)
+        $0.member("message", warning.message)
+      }
+    }
+  }
+}
+
+/// `1.5` for 1,500,000,000: every digit of the nanoseconds, no float in between.
+func decimalSeconds(_ nanoseconds: Int64) -> [UInt8] {
+  let magnitude = nanoseconds.magnitude
+  var text = Array(String(magnitude / 1_000_000_000).utf8)
+  if nanoseconds < 0 { text.insert(0x2d, at: 0) }
+  var fraction = magnitude % 1_000_000_000
+  if fraction == 0 { return text }
+  var digits = [UInt8](repeating: 0x30, count: 9)
+  for place in stride(from: 8, through: 0, by: -1) {
+    digits[place] += UInt8(fraction % 10)
+    fraction /= 10
+  }
+  while digits.last == 0x30 { digits.removeLast() }
+  text.append(0x2e)
+  return text + digits
+}
+
+/// Something an answer says about itself.
+struct AnswerWarning: Hashable {
+  var code: String
+  var message: String
+
+  init(code: String, message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  init(_ missing: MissingPart) {
+    switch missing {
+    case .damagedSegment(let name):
+      code = "damaged-segment"
+      message = "segment \(name) is damaged and set aside: its events are missing here; run clew verify"
+    case .droppedByRetention(let ordinals):
+      code = "dropped-by-retention"
+      message = "events \(ordinals.lowerBound) to \(ordinals.upperBound) were deleted by retention"
+    }
+  }
+}
+
+extension ClewAPI {
+  /// What every answer of the store may lack.
+  func storeWarnings() -> [AnswerWarning] { reader.missingParts().map { AnswerWarning($0) } }
+
+  static func answer(status: Int = 200, reserving bytes: Int = 1024, _ body: (inout JSONWriter) -> Void) -> HTTPResponse
+  {
+    var json = JSONWriter(reserving: bytes)
+    json.object(body)
+    return HTTPResponse.json(json.bytes, status: status)
+  }
+}

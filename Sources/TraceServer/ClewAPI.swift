@@ -1,0 +1,167 @@
+public import EventModel
+public import HTTPServer
+public import Platform
+public import TraceStore
+import WireFormats
+
+/// All of Clew's HTTP routes over a store: what a server answers, and what the reading commands call in process.
+///
+/// Thread-safe; may be called on any number of threads, bounded inside where memory would not be.
+public final class ClewAPI: HTTPHandler {
+  public struct Options: Sendable {
+    public var version = "0.1.0"
+    /// The commit the program was built from; "" where unknown.
+    public var revision = ""
+    /// Where exports sort what does not fit memory.
+    public var temporaryDirectory = "/tmp"
+    /// Memory of one sorted export.
+    public var sortMemoryBytes = 32 * 1024 * 1024
+    /// Bytes of a request body, before and after unpacking.
+    public var bodyBytesMax = 64 * 1024 * 1024
+    /// Events of all assembled trees that are kept for paging; one bigger tree is kept alone.
+    public var treeCacheEvents = 500_000
+    /// Traces being read and assembled at once; bigger ones than `hugeTraceEvents` take one of two places besides.
+    public var traceReadsMax = 8
+    public var hugeTraceEvents = 50_000
+    /// Payload bytes of one answer; a page ends before it grows beyond.
+    public var payloadBytesMax = 32 * 1024 * 1024
+    /// Searches and statistics being computed at once.
+    public var scansMax = 4
+    /// Exports being sent at once.
+    public var exportsMax = 4
+    /// A comment is sent to a reader of events when nothing else was for so long.
+    public var heartbeatSeconds = 15.0
+    /// When the running configuration was loaded.
+    public var configurationLoadedAt: Timestamp?
+
+    public init() {}
+  }
+
+  /// The label of requests that found no route.
+  static let otherRoute = "other"
+
+  let reader: any TraceReader
+  let options: Options
+  let clock: any WallClock
+  let log: Log
+  let trees: TreeCache
+  let scans: Gate
+  /// Apart from `scans`: an export takes as long as its reader wants.
+  let exports: Gate
+  private let router: Router
+  private let extraHeaders: [(name: String, value: String)] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+  ]
+
+  public init(
+    reader: any TraceReader, options: Options = Options(), clock: any WallClock = SystemClock(), log: Log = Log()
+  ) {
+    self.reader = reader
+    self.options = options
+    self.clock = clock
+    self.log = log
+    trees = TreeCache(reader: reader, options: options)
+    scans = Gate(places: options.scansMax, waitSeconds: 30, what: "searches")
+    exports = Gate(places: options.exportsMax, waitSeconds: 5, what: "exports")
+    router = Router(Self.table)
+  }
+
+  /// What a caller may need to know of a route: documentation, and the policy of rights.
+  public struct RouteDescription: Sendable {
+    public var method: String
+    public var template: String
+    public var rights: AccessRights
+    public var about: String
+  }
+
+  /// Every route, in the order of the documentation.
+  public static var routes: [RouteDescription] {
+    table.map { RouteDescription(method: $0.method, template: $0.template, rights: $0.rights, about: $0.about) }
+  }
+
+  public func policy(method: String, path: [[UInt8]]) -> RequestPolicy {
+    guard case .route(let route, _) = router.find(method: method, path: path) else {
+      // Some bytes of body are read, so that the answer is ours and not the server's.
+      return RequestPolicy(route: Self.otherRoute, rights: .none, bodyBytesMax: 64 * 1024)
+    }
+    return RequestPolicy(
+      route: route.template, rights: route.rights, bodyBytesMax: route.takesBody ? options.bodyBytesMax : 0,
+      essential: route.essential)
+  }
+
+  public func respond(to request: HTTPRequest) -> HTTPResponse {
+    var response: HTTPResponse
+    do {
+      let match = router.find(method: request.method, path: request.path)
+      let (route, values) = try Self.found(match, request)
+      if route.rights == .write { try Self.refuseOtherOrigins(request) }
+      let parameters = try Parameter.read(request.query, for: route.parameters, now: clock.now())
+      response = try route.answer(
+        self, Call(request: request, pathValues: values, parameters: parameters, route: route))
+    } catch {
+      response = Self.response(to: error)
+    }
+    return secured(response)
+  }
+
+  public func refusal(status: Int, code: String, message: String, hint: String) -> HTTPResponse {
+    secured(Self.response(to: APIError(status, code, message, hint: hint)))
+  }
+
+  public func finished(route: String, status: Int, seconds: Double) {
+  }
+
+  /// Headers that every answer has, unless it brought its own.
+  private func secured(_ response: HTTPResponse) -> HTTPResponse {
+    var response = response
+    let given = Set(response.headers.map(\.name))
+    response.headers += extraHeaders.filter { !given.contains($0.name) }
+    return response
+  }
+
+  static func response(to error: APIError) -> HTTPResponse {
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("error")
+    json.beginObject()
+    json.member("code", error.code)
+    json.member("message", error.message)
+    json.member("hint", error.hint)
+    json.endObject()
+    json.endObject()
+    var response = HTTPResponse.json(json.bytes, status: error.status)
+    for (name, value) in error.headers.sorted(by: { $0.key < $1.key }) { response.headers.append((name, value)) }
+    return response
+  }
+
+  private static func found(
+    _ match: Router.Match, _ request: HTTPRequest
+  ) throws(APIError) -> (Route, [String: [UInt8]]) {
+    switch match {
+    case .route(let route, let values): return (route, values)
+    case .otherMethods(let methods):
+      let allowed = methods.joined(separator: ", ")
+      throw APIError(
+        405, "method_not_allowed", "this path does not take \(shown(request.method))", hint: "it takes \(allowed)",
+        headers: ["allow": allowed])
+    case .none:
+      throw APIError(
+        404, "no_such_route", "there is nothing at this path",
+        hint: "GET / lists the routes; a / inside an id or a stream name is written as %2F")
+    }
+  }
+
+  /// A page that a browser loaded from elsewhere must not write here, even where no token is configured.
+  private static func refuseOtherOrigins(_ request: HTTPRequest) throws(APIError) {
+    guard let origin = request.header("origin") else { return }
+    let host = request.header("host") ?? ""
+    if origin == "http://\(host)" || origin == "https://\(host)" { return }
+    throw APIError(
+      403, "cross_origin", "a page of \(shown(origin)) may not write here",
+      hint: "send events from a server or a command, without an Origin header")
+  }
+}

@@ -1,0 +1,100 @@
+extension OpenAPISchemas {
+  static let statistics: [(name: String, fields: [Field])] = [
+    (
+      "HandlerList",
+      [Field("handlers", .list(.reference("HandlerRow")), "by source, service, handler and event type"), warnings]
+    ),
+    (
+      "HandlerRow",
+      [
+        Field("source", .text, "the source"), Field("service", .text, "empty where absent"),
+        Field("handler", .text, "empty where absent"), Field("eventType", .text, "the produced event's type"),
+        Field("count", .integer, "edges with a known latency"),
+        Field("negativeCount", .integer, "how many of them have a negative latency"),
+        Field("failureCount", .integer, "events that are failures"),
+        Field("minSeconds", .number, "exact", nullable: true),
+        Field("p50Seconds", .number, "nearest rank, within 1 %", nullable: true),
+        Field("p90Seconds", .number, "nearest rank, within 1 %", nullable: true),
+        Field("p99Seconds", .number, "nearest rank, within 1 %", nullable: true),
+        Field("maxSeconds", .number, "exact", nullable: true),
+      ]
+    ),
+    ("FlowList", [Field("flow", .list(.reference("FlowRow")), "by count, descending"), warnings]),
+    (
+      "FlowRow",
+      [
+        Field("source", .text, "the source"), Field("causeType", .text, "type of the cause"),
+        Field("service", .text, "empty where absent"), Field("handler", .text, "empty where absent"),
+        Field("effectType", .text, "type of the effect"), Field("count", .integer, "edges"),
+        Field("failureCount", .integer, "how many effects are failures"),
+        Field("perSecond", .number, "count over the length of the range", nullable: true),
+      ]
+    ),
+    ("SourceList", [Field("sources", .list(.reference("Source")), "by name"), warnings]),
+    (
+      "Source",
+      [
+        Field("name", .text, "part of the identity of its events"),
+        Field("checkpoints", .list(.reference("Checkpoint")), "the last durable place of each sub-stream"),
+        Field("connected", .boolean, "null: pushed, or no server runs", nullable: true),
+        Field("catchingUp", .boolean, "history is being read", nullable: true),
+        Field("lastEventAt", .time, "created of the newest accepted event since the start", nullable: true),
+        Field("error", .text, "why it does not run", nullable: true),
+      ]
+    ),
+    (
+      "Checkpoint",
+      [
+        Field("subStream", .text, "empty where there is one only"),
+        Field("position", .text, "in the source's own spelling"), Field("token", .text, "the source's own text"),
+      ]
+    ),
+    (
+      "Statistics",
+      [
+        Field("eventCount", .integer, "stored events, handler reports not counted"),
+        Field("traceCount", .integer, "stored traces"), Field("segmentCount", .integer, "sealed segments"),
+        Field("storedBytes", .integer, "bytes of every file of the directory"),
+        Field("rawBytes", .integer, "bytes of all events before compression"),
+        Field("bytesPerEvent", .number, "storedBytes over eventCount", nullable: true),
+        Field("reportCount", .integer, "stored handler reports"),
+        Field("damagedSegmentCount", .integer, "segments set aside"),
+        Field("hotEventCount", .integer, "events not sealed yet"),
+        Field("unresolvedCount", .integer, "children whose cause is not stored"),
+        Field("unresolvedDropped", .integer, "children that did not fit the table of those"),
+        Field("oldestEventAt", .time, "least created", nullable: true),
+        Field("newestEventAt", .time, "greatest created", nullable: true),
+        Field("bytesByKind", .map(.integer), "storedBytes by kind"), warnings,
+      ]
+    ),
+  ]
+
+  static let writing: [(name: String, fields: [Field])] = [
+    (
+      "IngestCounts",
+      [
+        Field("lines", .integer, "lines or elements of the body; the counts below add up to it"),
+        Field("accepted", .integer, "stored now"), Field("duplicate", .integer, "stored before, same content"),
+        Field("conflict", .integer, "stored before, other content; the stored one stays"),
+        Field("refused", .integer, "not stored, see refusals"), Field("blank", .integer, "empty lines"),
+        Field("refusals", .list(.reference("Refusal")), "at most 1,000"),
+        Field("refusalsLeftOut", .integer, "refused lines that are not listed"),
+      ]
+    ),
+    (
+      "Refusal",
+      [Field("line", .integer, "number of the line or element, from 1"), Field("reason", .text, "why")]
+    ),
+  ]
+
+  static let own: [(name: String, fields: [Field])] = [
+    ("Alive", [Field("alive", .boolean, "true")]),
+    (
+      "Ready",
+      [
+        Field("ready", .boolean, "events are taken and questions answered"),
+        Field("reasons", .list(.text), "why not; empty if ready"),
+      ]
+    ),
+  ]
+}

@@ -1,0 +1,133 @@
+import EventModel
+import Platform
+import TraceAssembly
+import TraceStore
+
+/// An assembled trace, shared by all requests that page through it.
+final class CachedTree: Sendable {
+  let tree: TraceTree
+  /// The store's last ordinal before the trace was read: the name of this view of it.
+  let snapshot: Int64
+  private let plain: TraceRows
+  private let folded = Locked<TraceRows?>(nil)
+  private let critical: Set<Int>
+
+  init(tree: TraceTree, snapshot: Int64) {
+    self.tree = tree
+    self.snapshot = snapshot
+    plain = TraceRows(tree)
+    critical = Set(tree.criticalPath)
+  }
+
+  func rows(folding: Bool) -> TraceRows {
+    if !folding { return plain }
+    if let known = folded.withLock({ $0 }) { return known }
+    let made = TraceRows(tree, fold: FoldRule())
+    folded.withLock { $0 = made }
+    return made
+  }
+
+  /// The event lies on the path to the one that was created last.
+  func isCritical(_ place: Int) -> Bool { critical.contains(place) }
+}
+
+/// Reads and assembles traces, a bounded number at once, and keeps large ones for the pages that follow.
+///
+/// A tree is known by its trace and the store's last ordinal, so what is kept never hides new events; a cursor names
+/// the view it pages through, and gets it as long as it is kept. The least recently used trees go when all together
+/// have more than `treeCacheEvents` events; a bigger one is kept alone.
+final class TreeCache: @unchecked Sendable {
+  // `@unchecked Sendable`: all state is touched inside `lock` only.
+  struct Key: Hashable {
+    var correlation: Identifier
+    var snapshot: Int64
+  }
+
+  /// Smaller trees are read again faster than they are worth keeping.
+  static let keptEventsMin = 500
+
+  private let reader: any TraceReader
+  private let eventsMax: Int
+  private let hugeEvents: Int
+  private let reads: Gate
+  private let huge: Gate
+  private let lock = Lock()
+  private var kept: [Key: (tree: CachedTree, used: UInt64)] = [:]
+  private var loading: Set<Key> = []
+  private var keptEvents = 0
+  private var clock: UInt64 = 0
+
+  init(reader: any TraceReader, options: ClewAPI.Options) {
+    self.reader = reader
+    eventsMax = options.treeCacheEvents
+    hugeEvents = options.hugeTraceEvents
+    reads = Gate(places: options.traceReadsMax, waitSeconds: 30, what: "traces")
+    huge = Gate(places: 2, waitSeconds: 60, what: "huge traces")
+  }
+
+  /// Events of all trees that are kept.
+  var eventCount: Int { lock.withLock { keptEvents } }
+
+  /// The tree of a trace; one without events if the trace is unknown.
+  ///
+  /// - Parameter snapshot: the view that a cursor names; where it is not kept any more, the present one is given.
+  func tree(of correlation: Identifier, snapshot: Int64? = nil) throws(APIError) -> CachedTree {
+    if let snapshot, let known = find(Key(correlation: correlation, snapshot: snapshot)) { return known }
+    let key = Key(correlation: correlation, snapshot: reader.lastOrdinal)
+    let known = lock.withLock { () -> CachedTree? in
+      // Several requests for one trace wait for the first of them, instead of each reading it.
+      while loading.contains(key) { lock.wait() }
+      if let entry = kept[key] { return touch(key, entry.tree) }
+      loading.insert(key)
+      return nil
+    }
+    if let known { return known }
+    defer {
+      lock.withLock {
+        loading.remove(key)
+        lock.wakeAll()
+      }
+    }
+    let tree = try load(key)
+    keep(tree, key)
+    return tree
+  }
+
+  private func load(_ key: Key) throws(APIError) -> CachedTree {
+    let place = try reads.enter()
+    defer { withExtendedLifetime(place) {} }
+    let contents = try reading { () throws(StoreError) in try reader.trace(key.correlation) }
+    guard contents.records.count > hugeEvents else { return try assemble(contents, key) }
+    return try huge.pass { () throws(APIError) in try assemble(contents, key) }
+  }
+
+  private func assemble(_ contents: TraceContents, _ key: Key) throws(APIError) -> CachedTree {
+    let outside = TraceTree.causesOutside(contents)
+    let known =
+      outside.isEmpty ? [:] : try reading { () throws(StoreError) in try reader.locate(outside) }
+    return CachedTree(tree: TraceTree.assemble(contents, externalCauses: known), snapshot: key.snapshot)
+  }
+
+  private func find(_ key: Key) -> CachedTree? {
+    lock.withLock { kept[key].map { touch(key, $0.tree) } }
+  }
+
+  /// Inside `lock`.
+  private func touch(_ key: Key, _ tree: CachedTree) -> CachedTree {
+    clock += 1
+    kept[key] = (tree, clock)
+    return tree
+  }
+
+  private func keep(_ tree: CachedTree, _ key: Key) {
+    guard tree.tree.count >= Self.keptEventsMin else { return }
+    lock.withLock {
+      keptEvents += tree.tree.count
+      _ = touch(key, tree)
+      while keptEvents > eventsMax, kept.count > 1, let oldest = kept.min(by: { $0.value.used < $1.value.used }) {
+        keptEvents -= oldest.value.tree.tree.count
+        kept[oldest.key] = nil
+      }
+    }
+  }
+}
