@@ -6,8 +6,7 @@ import EventModel
 protocol ChunkRow: Sendable {
   /// The table that holds the chunks.
   static var table: StaticString { get }
-  /// What is bounded: `created` or `ordinal`.
-  static var boundedColumn: String { get }
+  /// What is bounded: created (nanoseconds) or ordinal.
   var bound: Int64 { get }
   static func encode(_ rows: ArraySlice<Self>, into writer: inout ByteWriter)
   static func decode(count: Int, from reader: inout ByteReader) throws(CodingError) -> [Self]
@@ -28,6 +27,19 @@ enum ChunkCoding {
   }
 
   static func deflate(_ raw: [UInt8]) -> [UInt8] { Deflate.compress(raw, level: level) }
+
+  static func inflate<Row: ChunkRow>(
+    _ type: Row.Type, _ columns: [UInt8], rawBytes: Int
+  ) throws(CodingError) -> [Row] {
+    guard rawBytes <= columns.count * SegmentLimits.inflationMax else {
+      throw .badValue(field: "inflated length", atByte: 0)
+    }
+    let raw: [UInt8]
+    do {
+      raw = try Deflate.decompress(columns, outputBytes: rawBytes)
+    } catch { throw .badValue(field: "compressed columns", atByte: 0) }
+    return unsafe try raw.withRawBytes { (bytes) throws(CodingError) in unsafe try decode(type, bytes) }
+  }
 
   static func decode<Row: ChunkRow>(_ type: Row.Type, _ raw: UnsafeRawBufferPointer) throws(CodingError) -> [Row] {
     var reader = unsafe ByteReader(raw)

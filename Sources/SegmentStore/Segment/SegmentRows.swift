@@ -4,7 +4,6 @@ import EventModel
 
 extension SegmentEdge: ChunkRow {
   static var table: StaticString { "edges" }
-  static var boundedColumn: String { "created" }
   var bound: Int64 { childCreated.nanoseconds }
 
   static func encode(_ rows: ArraySlice<SegmentEdge>, into writer: inout ByteWriter) {
@@ -40,7 +39,6 @@ extension SegmentEdge: ChunkRow {
 
 extension SegmentFailure: ChunkRow {
   static var table: StaticString { "failures" }
-  static var boundedColumn: String { "created" }
   var bound: Int64 { created.nanoseconds }
 
   static func encode(_ rows: ArraySlice<SegmentFailure>, into writer: inout ByteWriter) {
@@ -57,7 +55,6 @@ extension SegmentFailure: ChunkRow {
 
 extension UnresolvedChild: ChunkRow {
   static var table: StaticString { "unresolved" }
-  static var boundedColumn: String { "ordinal" }
   var bound: Int64 { ordinal }
 
   static func encode(_ rows: ArraySlice<UnresolvedChild>, into writer: inout ByteWriter) {
@@ -91,7 +88,6 @@ extension UnresolvedChild: ChunkRow {
 
 extension UncorrelatedEvent: ChunkRow {
   static var table: StaticString { "uncorrelated" }
-  static var boundedColumn: String { "ordinal" }
   var bound: Int64 { ordinal }
 
   static func encode(_ rows: ArraySlice<UncorrelatedEvent>, into writer: inout ByteWriter) {
@@ -125,7 +121,6 @@ struct HealedChild: Hashable, ChunkRow {
   var ordinal: Int64
 
   static var table: StaticString { "healed" }
-  static var boundedColumn: String { "ordinal" }
   var bound: Int64 { ordinal }
 
   static func encode(_ rows: ArraySlice<HealedChild>, into writer: inout ByteWriter) {

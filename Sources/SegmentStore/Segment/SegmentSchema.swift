@@ -70,23 +70,26 @@ struct SegmentTable: Sendable {
   static let unresolved = chunks(UnresolvedChild.self)
   static let healed = chunks(HealedChild.self)
   static let uncorrelated = chunks(UncorrelatedEvent.self)
+  /// The chunks of `edges` to `uncorrelated`: apart from them, so that bounds are checked without reading columns.
+  static let chunkBounds = SegmentTable(
+    name: "chunk_bounds",
+    columns: [
+      ("table_name", "TEXT"), ("chunk", "INTEGER"), ("row_count", "INTEGER"), ("first_bound", "INTEGER"),
+      ("last_bound", "INTEGER"), ("raw_bytes", "INTEGER"),
+    ])
   /// How many rows each of the other tables has; written last.
   static let manifest = SegmentTable(name: "manifest", columns: [("table_name", "TEXT"), ("row_count", "INTEGER")])
 
   /// All but `manifest`, in the order in which that names them.
   static let counted = [
     meta, blocks, blockData, longTraces, indexChunks, filters, labels, sources, edges, failures, unresolved, healed,
-    uncorrelated,
+    uncorrelated, chunkBounds,
   ]
+  static let chunked = [edges, failures, unresolved, healed, uncorrelated]
   static let all = counted + [manifest]
 
   static func chunks<Row: ChunkRow>(_ type: Row.Type) -> SegmentTable {
-    SegmentTable(
-      name: Row.table,
-      columns: [
-        ("row_count", "INTEGER"), ("first_\(Row.boundedColumn)", "INTEGER"),
-        ("last_\(Row.boundedColumn)", "INTEGER"), ("raw_bytes", "INTEGER"), ("columns", "BLOB"),
-      ])
+    SegmentTable(name: Row.table, columns: [("columns", "BLOB")])
   }
 }
 

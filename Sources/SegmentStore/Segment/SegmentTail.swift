@@ -45,23 +45,28 @@ struct SegmentTail {
       try sources.insert([.integer(Int64(index)), .text(name)])
     }
     counts[SegmentTable.sources.nameText] = sources.rowCount
-    try write(chunksOf: extras.edges, counts: &counts)
-    try write(chunksOf: extras.failures, counts: &counts)
-    try write(chunksOf: extras.unresolved, counts: &counts)
-    try write(chunksOf: extras.healed.map { HealedChild(ordinal: $0) }, counts: &counts)
-    try write(chunksOf: extras.uncorrelated, counts: &counts)
+    let bounds = try RowInserter(connection, SegmentTable.chunkBounds)
+    try write(chunksOf: extras.edges, bounds, counts: &counts)
+    try write(chunksOf: extras.failures, bounds, counts: &counts)
+    try write(chunksOf: extras.unresolved, bounds, counts: &counts)
+    try write(chunksOf: extras.healed.map { HealedChild(ordinal: $0) }, bounds, counts: &counts)
+    try write(chunksOf: extras.uncorrelated, bounds, counts: &counts)
+    counts[SegmentTable.chunkBounds.nameText] = bounds.rowCount
   }
 
-  private func write<Row: ChunkRow>(chunksOf rows: [Row], counts: inout [String: Int]) throws(StoreError) {
+  private func write<Row: ChunkRow>(
+    chunksOf rows: [Row], _ bounds: RowInserter, counts: inout [String: Int]
+  ) throws(StoreError) {
     let inserter = try RowInserter(connection, SegmentTable.chunks(Row.self))
     let sorted = rows.sorted { $0.bound < $1.bound }
     var start = 0
     while start < sorted.count {
       let end = min(start + SegmentLimits.chunkRowCountMax, sorted.count)
       let raw = ChunkCoding.encode(sorted[start..<end])
-      try inserter.insert([
-        .count(end - start), .integer(sorted[start].bound), .integer(sorted[end - 1].bound), .count(raw.count),
-        .blob(ChunkCoding.deflate(raw)),
+      try inserter.insert([.blob(ChunkCoding.deflate(raw))])
+      try bounds.insert([
+        .text("\(Row.table)"), .count(inserter.rowCount), .count(end - start), .integer(sorted[start].bound),
+        .integer(sorted[end - 1].bound), .count(raw.count),
       ])
       start = end
     }

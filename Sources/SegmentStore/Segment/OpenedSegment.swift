@@ -1,0 +1,152 @@
+import EventModel
+import Platform
+import TraceStore
+
+/// Which rows a chunk of columns holds.
+struct ChunkBounds: Equatable, Sendable {
+  /// Its key in its own table.
+  var chunk: Int
+  var rowCount: Int
+  var first: Int64
+  var last: Int64
+  var rawBytes: Int
+}
+
+/// A segment file whose identification, counts and in-memory parts were read and checked.
+struct OpenedSegment {
+  let path: String
+  let connection: SegmentConnection
+  private(set) var descriptor: SegmentDescriptor
+  private(set) var rowCounts: [String: Int] = [:]
+  private(set) var zones: [BlockZone] = []
+  private(set) var longTraces: [SegmentTrace] = []
+  private(set) var filters: [BloomFilter] = []
+  private(set) var chunkBounds: [String: [ChunkBounds]] = [:]
+
+  init(path: String) throws(StoreError) {
+    self.path = path
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    connection = try SegmentConnection(path: path, name: name)
+    let fileBytes: Int
+    do {
+      fileBytes = try Files.status(path).size
+    } catch { throw StoreError.file(error) }
+    descriptor = .empty
+    try Self.checkIdentity(connection, name, fileBytes: fileBytes)
+    rowCounts = try Self.readManifest(connection, name)
+    var meta: [String: RowValue] = [:]
+    try forEachRow(of: .meta) { (_, row) throws(StoreError) in
+      if let key = row[0].text { meta[key] = row[1] }
+    }
+    guard let descriptor = SegmentDescriptor(name: name, fileBytes: fileBytes, meta: meta) else {
+      throw SegmentReader.damage(name, "meta", "a value is missing or impossible")
+    }
+    self.descriptor = descriptor
+    try readZones()
+    try readFilters()
+    try readChunkBounds()
+    guard rowCount(.indexChunks) > 0 else { throw SegmentReader.damage(name, "index_chunks", "the index is missing") }
+  }
+
+  func rowCount(_ table: SegmentTable) -> Int { rowCounts[table.nameText] ?? 0 }
+
+  private func forEachRow(
+    of table: SegmentTable, _ body: (Int, [RowValue]) throws(StoreError) -> Void
+  ) throws(StoreError) {
+    try connection.forEachRow(of: table, count: rowCount(table), body)
+  }
+
+  private static func checkIdentity(
+    _ connection: SegmentConnection, _ name: String, fileBytes: Int
+  ) throws(StoreError) {
+    guard try connection.pragma("application_id") == SegmentFormat.applicationID else {
+      throw SegmentReader.damage(name, "header", "it is no segment of Clew")
+    }
+    let version = try connection.pragma("user_version") >> 16
+    guard version >= 1 else { throw SegmentReader.damage(name, "header", "impossible version \(version)") }
+    guard version <= SegmentFormat.readVersion else {
+      throw StoreError(
+        .unsupportedFormat,
+        "segment \(name) needs a program that reads format \(version); this one reads \(SegmentFormat.readVersion)",
+        hint: "use a newer Clew")
+    }
+    // Without this, SQLite would notice a cut only where something is read behind it.
+    let expected = try connection.pragma("page_size") * connection.pragma("page_count")
+    guard expected == Int64(fileBytes) else {
+      throw SegmentReader.damage(name, "file", "\(expected) bytes expected, \(fileBytes) found")
+    }
+  }
+
+  private static func readManifest(
+    _ connection: SegmentConnection, _ name: String
+  ) throws(StoreError) -> [String: Int] {
+    var counts: [String: Int] = [:]
+    try connection.forEachRow(of: .manifest, count: SegmentTable.counted.count) { (id, row) throws(StoreError) in
+      let table = SegmentTable.counted[id - 1]
+      guard row[0].text == table.nameText, let count = row[1].integer, count >= 0, count <= Int64(Int32.max) else {
+        throw SegmentReader.damage(name, "manifest \(id)", "a value is impossible")
+      }
+      counts[table.nameText] = Int(count)
+    }
+    return counts
+  }
+
+  private mutating func readZones() throws(StoreError) {
+    let name = descriptor.name
+    guard rowCount(.blocks) == rowCount(.blockData), rowCount(.blocks) <= SegmentLimits.blockCountMax else {
+      throw SegmentReader.damage(name, "manifest", "blocks and block_data differ")
+    }
+    var zones: [BlockZone] = []
+    try forEachRow(of: .blocks) { (id, row) throws(StoreError) in
+      guard let zone = BlockZone(number: id, row: row) else {
+        throw SegmentReader.damage(name, "blocks \(id)", "a value is impossible")
+      }
+      zones.append(zone)
+    }
+    self.zones = zones
+    var traces: [SegmentTrace] = []
+    try forEachRow(of: .longTraces) { (id, row) throws(StoreError) in
+      guard let trace = SegmentTrace(row: row), trace.lastBlock <= zones.count else {
+        throw SegmentReader.damage(name, "long_traces \(id)", "a value is impossible")
+      }
+      traces.append(trace)
+    }
+    longTraces = traces
+  }
+
+  private mutating func readFilters() throws(StoreError) {
+    let name = descriptor.name
+    var filters: [BloomFilter] = []
+    guard rowCount(.filters) == SegmentFormat.filterNames.count else {
+      throw SegmentReader.damage(name, "manifest", "three filters expected")
+    }
+    try forEachRow(of: .filters) { (id, row) throws(StoreError) in
+      guard row[0].text == SegmentFormat.filterNames[id - 1], let bits = row[2].blob,
+        bits.count <= SegmentLimits.filterBytesMax,
+        let filter = unsafe bits.withRawBytes({ unsafe BloomFilter(bytes: $0) })
+      else { throw SegmentReader.damage(name, "filters \(id)", "a value is impossible") }
+      filters.append(filter)
+    }
+    self.filters = filters
+  }
+
+  private mutating func readChunkBounds() throws(StoreError) {
+    let name = descriptor.name
+    var bounds: [String: [ChunkBounds]] = [:]
+    try forEachRow(of: .chunkBounds) { (id, row) throws(StoreError) in
+      let numbers = row.dropFirst().compactMap(\.integer)
+      guard let table = row[0].text, numbers.count == 5, numbers[0] == Int64(bounds[table]?.count ?? 0) + 1,
+        numbers[1] >= 1, numbers[1] <= Int64(SegmentLimits.chunkRowCountMax), numbers[2] <= numbers[3],
+        numbers[4] >= 1, numbers[4] <= Int64(SegmentLimits.chunkRawBytesMax)
+      else { throw SegmentReader.damage(name, "chunk_bounds \(id)", "a value is impossible") }
+      bounds[table, default: []].append(
+        ChunkBounds(
+          chunk: Int(numbers[0]), rowCount: Int(numbers[1]), first: numbers[2], last: numbers[3],
+          rawBytes: Int(numbers[4])))
+    }
+    for table in SegmentTable.chunked where (bounds[table.nameText]?.count ?? 0) != rowCount(table) {
+      throw SegmentReader.damage(name, "chunk_bounds", "chunks of \(table.name) are missing")
+    }
+    chunkBounds = bounds
+  }
+}

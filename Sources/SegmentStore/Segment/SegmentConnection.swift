@@ -1,0 +1,170 @@
+import Platform
+import TraceStore
+
+/// One connection to a segment file with its prepared statements. Used by one thread at a time.
+final class SegmentConnection: @unchecked Sendable {
+  // `@unchecked Sendable`: `ConnectionPool` lends it to one thread at a time.
+  let name: String
+  private let connection: Connection
+  private var blockStatement: Statement?
+  private var chunkStatement: Statement?
+
+  init(path: String, name: String) throws(StoreError) {
+    self.name = name
+    connection = try Connection(path, .immutable, cacheBytes: 256 << 10)
+  }
+
+  func pragma(_ name: String) throws(StoreError) -> Int64 {
+    do {
+      return try connection.integer("PRAGMA \(name)") ?? 0
+    } catch { throw asDamage(error) }
+  }
+
+  /// A statement that can only fail if the file is damaged.
+  func prepare(_ sql: String) throws(StoreError) -> Statement {
+    do {
+      return try connection.prepare(sql)
+    } catch { throw asDamage(error) }
+  }
+
+  /// SQLite calls a missing table or column a plain error; here it means that the file is not what it was.
+  private func asDamage(_ error: StoreError) -> StoreError {
+    error.code == .inputOutput ? StoreError(.corrupted, error.message, hint: SegmentReader.damageHint) : error
+  }
+
+  /// The stored bytes of a block.
+  func block(_ number: Int) throws(StoreError) -> [UInt8] {
+    if blockStatement == nil { blockStatement = try prepare("SELECT block FROM block_data WHERE id=?") }
+    guard let statement = blockStatement else { preconditionFailure("just prepared") }
+    try statement.bind(1, number)
+    guard try statement.step() else { throw SegmentReader.damage(name, "block \(number)", "the row is missing") }
+    let bytes = statement.blob(0)
+    statement.reset()
+    return bytes
+  }
+
+  /// Calls `body` with the bytes of one chunk of the index, after checking them.
+  func withIndexChunk(
+    _ chunk: Int, _ body: (UnsafeRawBufferPointer) throws(CodingError) -> Void
+  ) throws(StoreError) {
+    if chunkStatement == nil { chunkStatement = try prepare("SELECT entries, crc FROM index_chunks WHERE id=?") }
+    guard let statement = chunkStatement else { preconditionFailure("just prepared") }
+    let place = "index_chunks \(chunk + 1)"
+    try statement.bind(1, chunk + 1)
+    guard try statement.step() else { throw SegmentReader.damage(name, place, "the row is missing") }
+    defer { statement.reset() }
+    var checksum = RowChecksum(table: SegmentTable.indexChunks.name)
+    checksum.add(chunk + 1)
+    let stored = statement.integer(1)
+    unsafe try statement.withBlob(0) { (bytes) throws(StoreError) in
+      unsafe checksum.add(bytes)
+      guard Int64(checksum.value) == stored else {
+        throw SegmentReader.damage(name, place, "the checksum does not match")
+      }
+      do {
+        unsafe try body(bytes)
+      } catch { throw SegmentReader.damage(name, place, "\(error)") }
+    }
+  }
+
+  /// Calls `body` with every row of a table, in order, without key and checksum.
+  ///
+  /// - Throws: `.corrupted` if a row is missing, superfluous, or fails its checksum.
+  func forEachRow(
+    of table: SegmentTable, count: Int, _ body: (Int, [RowValue]) throws(StoreError) -> Void
+  ) throws(StoreError) {
+    let columns = table.columnNames
+    let statement = try prepare("SELECT \(columns.joined(separator: ",")) FROM \(table.name) ORDER BY id")
+    var row = 0
+    while try statement.step() {
+      row += 1
+      let place = "\(table.name) \(row)"
+      guard row <= count else { throw SegmentReader.damage(name, place, "a row too many") }
+      let id = statement.integer(0)
+      guard id == Int64(row) else { throw SegmentReader.damage(name, place, "the row is missing") }
+      try body(row, try checkedRow(statement, table, id: row))
+    }
+    if row != count { throw SegmentReader.damage(name, "\(table.name) \(row + 1)", "the row is missing") }
+  }
+
+  /// One row of a table, without key and checksum.
+  func row(_ id: Int, of table: SegmentTable) throws(StoreError) -> [RowValue] {
+    let statement = try prepare(table.selectRowSQL)
+    try statement.bind(1, id)
+    guard try statement.step() else { throw SegmentReader.damage(name, "\(table.name) \(id)", "the row is missing") }
+    return try checkedRow(statement, table, id: id)
+  }
+
+  private func checkedRow(
+    _ statement: Statement, _ table: SegmentTable, id: Int
+  ) throws(StoreError) -> [RowValue] {
+    var checksum = RowChecksum(table: table.name)
+    checksum.add(id)
+    var values: [RowValue] = []
+    values.reserveCapacity(table.columns.count)
+    for column in table.columns.indices {
+      let value = statement.value(Int32(column + 1))
+      if table.hasChecksum { checksum.add(value) }
+      values.append(value)
+    }
+    if table.hasChecksum, statement.value(Int32(values.count + 1)) != .integer(Int64(checksum.value)) {
+      throw SegmentReader.damage(name, "\(table.name) \(id)", "the checksum does not match")
+    }
+    return values
+  }
+}
+
+/// Lends connections to threads: at most four, opened when needed; further threads wait.
+final class ConnectionPool: @unchecked Sendable {
+  // `@unchecked Sendable`: all state is touched inside `lock` only.
+  static let connectionCountMax = 4
+  private let path: String
+  private let name: String
+  private let lock = Lock()
+  private var idle: [SegmentConnection] = []
+  private var openCount = 0
+  /// Falls when no more can be opened: the file has been deleted by retention, or descriptors are short.
+  private var openMax = ConnectionPool.connectionCountMax
+
+  init(path: String, name: String, first: SegmentConnection) {
+    self.path = path
+    self.name = name
+    idle = [first]
+    openCount = 1
+  }
+
+  func withConnection<R>(_ body: (SegmentConnection) throws(StoreError) -> R) throws(StoreError) -> R {
+    let connection = try borrow()
+    defer { giveBack(connection) }
+    return try body(connection)
+  }
+
+  private func borrow() throws(StoreError) -> SegmentConnection {
+    let known: SegmentConnection? = lock.withLock {
+      while idle.isEmpty && openCount >= openMax { lock.wait() }
+      if let connection = idle.popLast() { return connection }
+      openCount += 1
+      return nil
+    }
+    if let known { return known }
+    do {
+      return try SegmentConnection(path: path, name: name)
+    } catch {
+      let alone = lock.withLock {
+        openCount -= 1
+        openMax = max(1, openCount)
+        return openCount == 0
+      }
+      // The first connection is never closed, so others exist: their turn will come.
+      if alone { throw error }
+      return try borrow()
+    }
+  }
+
+  private func giveBack(_ connection: SegmentConnection) {
+    lock.withLock {
+      idle.append(connection)
+      lock.wakeAll()
+    }
+  }
+}
