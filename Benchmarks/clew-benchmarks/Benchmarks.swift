@@ -33,7 +33,9 @@ import TraceStore
     let text = String(decoding: try Files.read(path, bytesMax: 16 << 20), as: UTF8.self)
     return text.split(separator: "\n").compactMap { line in
       let parts = line.split(separator: "\t").map(String.init)
-      guard parts.count == 3, let event = Identifier(parts[0]), let correlation = Identifier(parts[1]) else { return nil }
+      guard parts.count == 3, let event = Identifier(parts[0]), let correlation = Identifier(parts[1]) else {
+        return nil
+      }
       return Sample(event: event, correlation: correlation, stream: parts[2])
     }
   }

@@ -66,15 +66,21 @@ public final class Log: Sendable {
         line += "…"
         break
       }
-      if scalar.value < 0x20 || scalar.value == 0x7f || (0x80...0x9f).contains(scalar.value)
-        || scalar.value == 0x2028 || scalar.value == 0x2029
-      {
+      if Self.mustBeEscaped(scalar.value) {
         line += "\\u{" + String(scalar.value, radix: 16) + "}"
       } else {
         line.unicodeScalars.append(scalar)
       }
     }
     write(line + "\n")
+  }
+
+  /// Control characters, line separators, and what turns the direction of writing around.
+  static func mustBeEscaped(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0..<0x20, 0x7f...0x9f, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069, 0xfeff: true
+    default: false
+    }
   }
 
   static func date(_ time: Timestamp) -> String {
