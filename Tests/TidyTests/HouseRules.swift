@@ -10,7 +10,7 @@ private let allowedImports: [String: Set<String>] = {
     "EventModel": [], "WireFormats": [], "PrometheusText": [],
     "Platform": ["EventModel", "Glibc", "Synchronization"],
     "Compression": ["CZlib"],
-    "TraceStore": ["EventModel", "WireFormats"],
+    "TraceStore": ["EventModel", "WireFormats", "Synchronization"],
     "TraceAssembly": ["EventModel"],
     "HandlerMetrics": ["EventModel", "PrometheusText"],
     "EventSource": ["EventModel", "WireFormats", "Platform", "Compression"],
