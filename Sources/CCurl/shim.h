@@ -1,3 +1,33 @@
 // libcurl; curl_easy_setopt and curl_easy_getinfo are variadic, so there is one wrapper for each argument type.
 #pragma once
 #include <curl/curl.h>
+
+typedef size_t (*clew_curl_write)(char *bytes, size_t size, size_t count, void *context);
+typedef int (*clew_curl_progress)(
+  void *context, curl_off_t total, curl_off_t now, curl_off_t upload_total, curl_off_t upload_now);
+
+static inline CURLcode clew_curl_global_init(void) { return curl_global_init(CURL_GLOBAL_DEFAULT); }
+static inline CURLcode clew_curl_set_long(CURL *curl, CURLoption option, long value) {
+  return curl_easy_setopt(curl, option, value);
+}
+static inline CURLcode clew_curl_set_size(CURL *curl, CURLoption option, curl_off_t value) {
+  return curl_easy_setopt(curl, option, value);
+}
+static inline CURLcode clew_curl_set_text(CURL *curl, CURLoption option, const char *value) {
+  return curl_easy_setopt(curl, option, value);
+}
+static inline CURLcode clew_curl_set_pointer(CURL *curl, CURLoption option, void *value) {
+  return curl_easy_setopt(curl, option, value);
+}
+static inline CURLcode clew_curl_set_list(CURL *curl, CURLoption option, struct curl_slist *value) {
+  return curl_easy_setopt(curl, option, value);
+}
+static inline CURLcode clew_curl_set_write(CURL *curl, CURLoption option, clew_curl_write value) {
+  return curl_easy_setopt(curl, option, value);
+}
+static inline CURLcode clew_curl_set_progress(CURL *curl, clew_curl_progress value) {
+  return curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, value);
+}
+static inline CURLcode clew_curl_get_long(CURL *curl, CURLINFO info, long *value) {
+  return curl_easy_getinfo(curl, info, value);
+}

@@ -8,6 +8,8 @@ public final class HTTPServer: Sendable {
     core = ServerCore(configuration: configuration, handler: handler, log: log)
   }
 
+  deinit { core.stop(deadlineSeconds: 0) }
+
   /// Listens and answers from now on.
   ///
   /// - Returns: the port.

@@ -71,6 +71,10 @@ public struct HTTPServerLimits: Sendable {
   public var writeStallSeconds = 30.0
   /// Request bodies in memory over all connections, before and after unpacking; beyond: 503 with `Retry-After`.
   public var bodyBytesInFlightMax = 256 * 1024 * 1024
+  /// After refusing a request before its body was read, what the client still sends is read and thrown away for so
+  /// long and so far, so that it can read the answer.
+  public var lingerSeconds = 2.0
+  public var lingerBytesMax = 64 * 1024 * 1024
   /// How often token and certificate files are looked at.
   public var fileCheckSeconds = 1.0
   /// Answers are compressed from this size on, where the client accepts it and the handler allows it.

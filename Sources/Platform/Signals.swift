@@ -10,6 +10,9 @@ public enum Signals {
     unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
   }
 
+  /// Writing to a connection that the other side closed is an error, not the end of the process.
+  public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
+
   /// Waits for SIGTERM, SIGINT or SIGHUP and returns its number.
   public static func wait() -> Int32 {
     var set = sigset_t()
