@@ -71,6 +71,10 @@ static inline void *clew_mhd_tls_session(struct MHD_Connection *connection) {
   return info == NULL ? NULL : (void *)info->tls_session;
 }
 
+static inline int clew_mhd_is_start(enum MHD_ConnectionNotificationCode change) {
+  return change == MHD_CONNECTION_NOTIFY_STARTED;
+}
+
 // One line of the library's log, at most `size` bytes with the zero at the end.
 static inline void clew_mhd_format(char *into, size_t size, const char *format, va_list arguments) {
   vsnprintf(into, size, format, arguments);

@@ -14,7 +14,7 @@ func requestLine(
   _ context: UnsafeMutableRawPointer?, _ target: UnsafePointer<CChar>?, _ connection: OpaquePointer?
 ) -> UnsafeMutableRawPointer? {
   guard let record = unsafe record(of: connection), let target = unsafe target else { return nil }
-  record.exchange?.ended(nil)
+  unsafe record.exchange?.ended(nil)
   let bytes = unsafe Array(UnsafeRawBufferPointer(start: target, count: clewLength(target)))
   record.enter(.reading)
   record.exchange = Exchange(core: record.daemon.core, record: record, target: bytes)
@@ -54,7 +54,7 @@ func connectionChanged(
   guard let context = unsafe context, let connection = unsafe connection, let socketContext = unsafe socketContext
   else { return }
   let daemon = unsafe Unmanaged<Daemon>.fromOpaque(context).takeUnretainedValue()
-  if change == MHD_CONNECTION_NOTIFY_STARTED {
+  if clew_mhd_is_start(change) != 0 {
     let record = unsafe ConnectionRecord(daemon: daemon, socket: clew_mhd_socket(connection))
     unsafe socketContext.pointee = unsafe Unmanaged.passRetained(record).toOpaque()
     daemon.opened(record)
@@ -74,9 +74,10 @@ func leaveEscaped(
 
 /// A line of the library's log.
 func libraryLog(
-  _ context: UnsafeMutableRawPointer?, _ format: UnsafePointer<CChar>?, _ arguments: CVaListPointer
+  _ context: UnsafeMutableRawPointer?, _ format: UnsafePointer<CChar>?, _ arguments: CVaListPointer?
 ) {
-  guard let context = unsafe context, let format = unsafe format else { return }
+  guard let context = unsafe context, let format = unsafe format, let arguments = unsafe arguments
+  else { return }
   var line = [CChar](repeating: 0, count: 512)
   unsafe line.withUnsafeMutableBufferPointer {
     unsafe clew_mhd_format($0.baseAddress, $0.count, format, arguments)
@@ -131,9 +132,9 @@ private final class HeaderList {
 /// The request's headers, names in lower case, in order.
 func requestHeaders(_ connection: OpaquePointer) -> [(name: String, value: String)] {
   let list = HeaderList()
-  unsafe withExtendedLifetime(list) {
+  withExtendedLifetime(list) {
     _ = unsafe MHD_get_connection_values_n(
-      connection, MHD_HEADER_KIND, collectHeader, Unmanaged.passUnretained(list).toOpaque())
+      connection, .HEADER_KIND, collectHeader, Unmanaged.passUnretained(list).toOpaque())
   }
   return list.headers
 }

@@ -3,9 +3,10 @@ import Platform
 
 /// One daemon of libmicrohttpd on the server's socket. When certificates change a second one takes over, and the first
 /// goes on serving its connections until the last is closed.
-final class Daemon: @unchecked Sendable {
+@safe final class Daemon: @unchecked Sendable {
   // `@unchecked Sendable`: `handle` is set by `start` and cleared by `stop`, which one thread at a time calls (the
-  // watchdog, or whoever stops the server after it has joined that); the counters are behind `state`.
+  // watchdog, or whoever stops the server after it has joined that); the counters are behind `state`. `@safe`: the
+  // library keeps `handle` valid until `stop`.
   /// Handlers run on these threads; touched pages only count.
   private static let threadStackBytes = 2 * 1024 * 1024
 
@@ -50,7 +51,7 @@ final class Daemon: @unchecked Sendable {
     unsafe settings.connection_changed = connectionChanged
     unsafe settings.request_line = requestLine
     unsafe settings.unescape = leaveEscaped
-    unsafe settings.log = libraryLog
+    unsafe settings.log = unsafe libraryLog
     guard let material else { return unsafe clew_mhd_start(&settings) }
     return unsafe withText(material.key) { key in
       unsafe withText(material.certificate) { certificate in
@@ -100,7 +101,7 @@ final class Daemon: @unchecked Sendable {
 
   func closed(_ record: ConnectionRecord) {
     record.closed()
-    record.exchange?.ended(nil)
+    unsafe record.exchange?.ended(nil)
     record.exchange = nil
     if record.neverRequested { core.count { $0.connectionsWithoutRequest += 1 } }
     core.table.remove(record)

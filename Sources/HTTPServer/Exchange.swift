@@ -42,7 +42,7 @@ final class Exchange {
   func step(_ connection: OpaquePointer, method: String, data: UnsafeRawBufferPointer) -> Bool {
     switch stage {
     case .fresh: return unsafe begin(connection, method)
-    case .reading: return data.isEmpty ? unsafe answer(connection) : unsafe take(data, connection)
+    case .reading: return unsafe data.isEmpty ? unsafe answer(connection) : unsafe take(data, connection)
     case .answered: return true
     }
   }
@@ -147,7 +147,7 @@ final class Exchange {
     running = false
     if let status = streamStatus { finished(status) }
     record.setStream(nil)
-    if let connection, lingers { unsafe linger(connection) }
+    if lingers, let connection = unsafe connection { unsafe linger(connection) }
     record.enter(.waiting(first: false))
     core.requestEnded()
   }

@@ -43,7 +43,8 @@ extension Exchange {
     return core.retryLater(
       core.refuse(
         .overloaded, 503, "overloaded",
-        "more than \(core.limits.connectionsWorkingMax) connections are open", "Send the request again after a second."))
+        "more than \(core.limits.connectionsWorkingMax) connections are open", "Send the request again after a second.")
+    )
   }
 
   private func accessProblem(_ connection: OpaquePointer) -> HTTPResponse? {

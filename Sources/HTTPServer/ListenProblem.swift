@@ -34,6 +34,7 @@ enum ListenProblem {
         hint: "Give an address such as 127.0.0.1, or a name that this machine knows.")
     }
     return HTTPServerError(
-      .system, "cannot \(error.operation) \(place): \(error.reason)", hint: "Check the address and the system's limits.")
+      .system, "cannot \(error.operation) \(place): \(error.reason)", hint: "Check the address and the system's limits."
+    )
   }
 }

@@ -82,7 +82,11 @@ final class ServerCore: @unchecked Sendable {
     return try ListenProblem.translating(host, port) { () throws(SocketError) in
       var problem: SocketError?
       for address in addresses {
-        do { return try address.listen() } catch { problem = problem ?? error }
+        do throws(SocketError) {
+          return try address.listen()
+        } catch {
+          problem = problem ?? error
+        }
       }
       throw problem ?? SocketError.nothingFound
     }
@@ -94,7 +98,8 @@ final class ServerCore: @unchecked Sendable {
     if have < needed {
       log.warning(
         "http",
-        "the system allows \(have) open files; for \(limits.connectionsMax) connections \(needed) are needed (ulimit -n)")
+        "the system allows \(have) open files; for \(limits.connectionsMax) connections \(needed) are needed (ulimit -n)"
+      )
     }
   }
 

@@ -61,7 +61,8 @@ final class Watchdog: @unchecked Sendable {
         $0.readersStalled += stalled
       }
       core.log.limitedWarning(
-        "http", "cut off \(timedOut) connections whose request was not complete in time, \(stalled) that stopped reading")
+        "http",
+        "cut off \(timedOut) connections whose request was not complete in time, \(stalled) that stopped reading")
     }
     guard filesToo else { return }
     core.reapDaemons()
