@@ -124,7 +124,7 @@ final class Exchange {
     let sender = ResponseSender(
       core: core, record: record, isHead: method == "HEAD", acceptsGzip: acceptsGzip,
       closes: closes || core.isStopping || record.daemon.isDraining || core.isCrowded)
-    let streams = if case .chunks = response.body { true } else { false }
+    let streams = if case .chunks = response.body { method != "HEAD" } else { false }
     // Before the client can have the answer, so that whoever has it finds it counted.
     if !streams { finished(response.status) }
     record.enter(.writing)

@@ -23,6 +23,10 @@ struct ResponseSender {
       let sent = compressed(bytes, response, &headers)
       if !isHead { core.count { $0.responseBytes += sent.count } }
       unsafe raw = unsafe create(sent)
+    case .chunks(let source) where isHead:
+      // The library would wait for the end of a body that is never sent.
+      source.cancel()
+      unsafe raw = unsafe create([])
     case .chunks(let source):
       let stream = StreamBody(source: source, core: core, record: record, headers: headers)
       // A stop that came before this cancels here, one that comes later finds the stream.
