@@ -168,6 +168,11 @@ extension MetricsRecorder {
     }
   }
 
+  /// The event behind this key is stored: reports that wait for it go on.
+  public func provide(_ cause: ReportedCause, for key: IdentifierKey) {
+    for waiting in runs.take(key) { apply(waiting.report, cause, waiting.arrival) }
+  }
+
   /// Leases and waits that have ended.
   func expireRuns(_ now: Timestamp) {
     let grace = Int64(options.orphanGraceSeconds * 1e9)

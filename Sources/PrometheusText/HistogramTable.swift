@@ -31,6 +31,20 @@ public struct HistogramTable: Sendable {
     return sumWhole.count - 1
   }
 
+  /// Adds a series that was counted elsewhere, with the same bounds.
+  ///
+  /// - Parameters:
+  ///   - bucketCounts: one for each bound and one for `+Inf`, not cumulative.
+  ///   - sumUnits: the sum of all values, in units.
+  public mutating func addSeries(bucketCounts: [UInt64], sumUnits sum: Int64) -> Int {
+    precondition(bucketCounts.count == bucketCount, "one count for each bucket")
+    let series = addSeries()
+    for (bucket, count) in bucketCounts.enumerated() { counts[series * self.bucketCount + bucket] = count }
+    sumWhole[series] = sum / unitsPerOne
+    sumUnits[series] = sum % unitsPerOne
+    return series
+  }
+
   /// Counts one value.
   ///
   /// - Precondition: not negative (a negative sum would break `rate()`).

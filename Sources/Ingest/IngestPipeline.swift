@@ -1,0 +1,224 @@
+public import EventModel
+public import EventSource
+import HandlerMetrics
+public import Platform
+public import TraceStore
+
+/// Everything between a source and the store: a bounded queue, one writer thread with group commit, then metrics and
+/// live readers.
+///
+/// What `submit` and the other calls return is stored; what they throw is not acknowledged. `start` first, `stop` last;
+/// the store is closed by its owner, after `stop`.
+public final class IngestPipeline: @unchecked Sendable {
+  // `@unchecked Sendable`: the mutable state is inside `state` and the queue, each with its own lock; the threads are
+  // set in `start` and joined in `stop`, which their owner calls once each.
+  struct State {
+    var isStopping = false
+    var problem: StoreError?
+    var runners: [FollowRunner] = []
+    var rules: [String: ReadingRules] = [:]
+  }
+
+  public let limits: IngestLimits
+  /// Live events.
+  public let tail: TailHub
+  public let metrics: ClewMetrics?
+  let store: any TraceStore
+  let clock: any WallClock
+  let log: Log
+  let registry: SourceRegistry
+  let queue: WorkQueue
+  let state = Locked(State())
+  private var writer: WorkerThread?
+  private var ticker: Ticker?
+
+  public init(
+    store: any TraceStore, metrics: ClewMetrics? = nil, clock: any WallClock = SystemClock(), log: Log = Log(),
+    limits: IngestLimits = IngestLimits()
+  ) {
+    self.store = store
+    self.metrics = metrics
+    self.clock = clock
+    self.log = log
+    self.limits = limits
+    tail = TailHub(subscribersMax: limits.tailSubscribersMax, metrics: metrics)
+    registry = SourceRegistry(metrics: metrics)
+    queue = WorkQueue(countMax: limits.queueBatchesMax, bytesMax: limits.queueBytesMax)
+  }
+
+  /// Starts the writer and the clock thread.
+  public func start() {
+    metrics?.updatePipeline { _ in }
+    writer = WorkerThread(name: "clew-writer") { self.write() }
+    ticker = Ticker(seconds: limits.tickSeconds) { self.tick() }
+  }
+
+  /// Stores everything that was accepted, syncs, then ends all threads. Later calls throw `.closed`.
+  public func stop() {
+    let runners = state.withLock { state -> [FollowRunner] in
+      state.isStopping = true
+      defer { state.runners = [] }
+      return state.runners
+    }
+    for runner in runners { runner.cancel() }
+    for runner in runners { runner.join() }
+    ticker?.stop()
+    queue.close()
+    writer?.join()
+    tail.close()
+  }
+
+  /// How the events of a source are read when they come by POST; else `ReadingRules()`.
+  public func setRules(_ rules: ReadingRules, source: String) { state.withLock { $0.rules[source] = rules } }
+
+  func rules(source: String) -> ReadingRules { state.withLock { $0.rules[source] } ?? ReadingRules() }
+
+  /// Stores a batch, together with what else is waiting, and returns when it is as durable as it asks for.
+  ///
+  /// Any thread. Waits while the queue is full.
+  public func submit(_ batch: SourceBatch) throws(StoreError) -> AppendOutcome {
+    switch enqueue(batch, until: nil) {
+    case .success(let ticket): try ticket.wait().outcome
+    case .failure: throw Self.closed
+    }
+  }
+
+  /// Makes everything stored so far survive the loss of power.
+  public func sync() throws(StoreError) {
+    let ticket = Ticket<Void>()
+    guard queue.push(.sync(ticket)) == .added else { throw Self.closed }
+    try ticket.wait()
+  }
+
+  /// Seals what is hot, and waits until it is published.
+  public func seal() throws(StoreError) {
+    let ticket = Ticket<Void>()
+    guard queue.push(.seal(ticket)) == .added else { throw Self.closed }
+    try ticket.wait()
+  }
+
+  public var status: IngestStatus {
+    let (problem, isStopping) = state.withLock { ($0.problem, $0.isStopping) }
+    return IngestStatus(
+      isAcknowledging: problem == nil, problem: problem, queuedBatches: queue.count, isStopped: isStopping,
+      sources: registry.all)
+  }
+
+  static let closed = StoreError(.closed, "the pipeline is stopping", hint: "send the events again after the restart")
+
+  enum EnqueueError: Error { case full, closed }
+
+  func enqueue(_ batch: SourceBatch, until deadline: Instant?) -> Result<Ticket<AppendedBatch>, EnqueueError> {
+    let ticket = Ticket<AppendedBatch>()
+    switch queue.push(.append(batch, ticket), until: deadline) {
+    case .added: return .success(ticket)
+    case .full: return .failure(.full)
+    case .closed: return .failure(.closed)
+    }
+  }
+
+  // MARK: The writer's thread
+
+  private func write() {
+    while let group = queue.popGroup(countMax: limits.groupBatchesMax, bytesMax: limits.groupBytesMax) {
+      let waiting = Int64(queue.count)
+      metrics?.updatePipeline { $0.queuedBatches = waiting }
+      switch group[0] {
+      case .append: append(group)
+      case .sync(let ticket): ticket.complete(Result { () throws(StoreError) in try store.sync() })
+      case .seal(let ticket): ticket.complete(Result { () throws(StoreError) in try store.seal() })
+      case .maintain: maintain()
+      }
+    }
+    do throws(StoreError) { try store.sync() } catch { log.error("ingest", "the last sync failed: \(error)") }
+  }
+
+  private func append(_ group: [Work]) {
+    var batches: [SourceBatch] = []
+    var tickets: [Ticket<AppendedBatch>] = []
+    for case .append(let batch, let ticket) in group {
+      batches.append(batch)
+      tickets.append(ticket)
+    }
+    let arrival = clock.now()
+    do throws(StoreError) {
+      let outcomes = try store.append(batches)
+      noteSuccess()
+      for (index, outcome) in outcomes.enumerated() { publish(batches[index], outcome, arrival) }
+      for (index, outcome) in outcomes.enumerated() {
+        tickets[index].complete(.success(AppendedBatch(outcome: outcome, arrival: arrival)))
+      }
+    } catch {
+      if tickets.count > 1 && error.code != .diskFull && error.code != .closed {
+        // What is wrong with one batch must not cost the others: one transaction each.
+        for work in group { append([work]) }
+        return
+      }
+      note(error)
+      for ticket in tickets { ticket.complete(.failure(error)) }
+    }
+  }
+
+  private func publish(_ batch: SourceBatch, _ outcome: AppendOutcome, _ arrival: Timestamp) {
+    metrics?.record(outcome, events: batch.events, source: batch.source, arrival: arrival)
+    tail.publish(outcome, batch.events, source: batch.source)
+  }
+
+  private func note(_ error: StoreError) {
+    metrics?.updatePipeline {
+      $0.storeFailures += 1
+      $0.isAcknowledging = false
+    }
+    let isNew = state.withLock { state -> Bool in
+      defer { state.problem = error }
+      return state.problem?.code != error.code
+    }
+    if isNew { log.error("ingest", "events are not acknowledged: \(error)") }
+  }
+
+  private func noteSuccess() {
+    let hadProblem = state.withLock { state -> Bool in
+      defer { state.problem = nil }
+      return state.problem != nil
+    }
+    if hadProblem {
+      metrics?.updatePipeline { $0.isAcknowledging = true }
+      log.info("ingest", "events are stored again")
+    }
+  }
+
+  private func maintain() {
+    do throws(StoreError) {
+      try store.applyRetention(now: clock.now())
+    } catch {
+      if error.code != .closed { log.limitedWarning("retention", "nothing was deleted: \(error)") }
+    }
+    do throws(StoreError) {
+      // With a problem at hand nothing else may come to find out that it is over.
+      if state.withLock({ $0.problem != nil }) {
+        _ = try store.append([
+          SourceBatch(source: "default", events: EventBatch(), identity: .eventID, durability: .synced)
+        ])
+        noteSuccess()
+      }
+    } catch {
+      if error.code == .closed { return }
+      note(error)
+    }
+  }
+
+  // MARK: The clock thread
+
+  private func tick() {
+    metrics?.tick()
+    let isDue = maintenanceDue.withLock { due -> Bool in
+      if Instant.now < due { return false }
+      due = Instant.now.advanced(bySeconds: limits.maintenanceSeconds)
+      return true
+    }
+    // With a problem, look every time: the pipeline resumes by itself.
+    if isDue || state.withLock({ $0.problem != nil }) { _ = queue.push(.maintain, until: Instant.now) }
+  }
+
+  private let maintenanceDue = Locked(Instant(nanoseconds: 0))
+}
