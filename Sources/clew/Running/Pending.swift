@@ -1,0 +1,28 @@
+// Commands whose parts land next.
+struct VerifyCommand {
+  var parsed: ParsedCommand
+  var output: Output
+  var style: Style
+  func run() throws -> ExitCode { throw Failure("not in this build yet") }
+}
+struct InspectCommand {
+  var parsed: ParsedCommand
+  var output: Output
+  func run() throws -> ExitCode { throw Failure("not in this build yet") }
+}
+struct ImportCommand {
+  var parsed: ParsedCommand
+  var output: Output
+  func run() throws -> ExitCode { throw Failure("not in this build yet") }
+}
+struct ServeCommand {
+  var parsed: ParsedCommand
+  var output: Output
+  func run() throws -> ExitCode { throw Failure("not in this build yet") }
+}
+struct DemoCommand {
+  var parsed: ParsedCommand
+  var output: Output
+  var style: Style
+  func run() throws -> ExitCode { throw Failure("not in this build yet") }
+}
