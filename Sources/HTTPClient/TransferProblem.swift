@@ -47,6 +47,7 @@ enum TransferProblem {
 
   /// libcurl's words may name the whole URL; those that do are left out.
   private static func clean(_ reason: String) -> String {
-    reason.isEmpty || reason.contains("://") || reason.contains("@") ? "no reason given" : reason
+    if reason.isEmpty || reason.contains("://") || reason.contains("@") { return "no reason given" }
+    return String(reason.reversed().drop { $0 == "." }.reversed())
   }
 }

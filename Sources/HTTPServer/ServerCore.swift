@@ -114,7 +114,11 @@ final class ServerCore: @unchecked Sendable {
     watchdog?.stop()
     let (daemons, listening) = state.withLock { ($0.draining + ($0.running.map { [$0] } ?? []), $0.listening) }
     for daemon in daemons { daemon.quiesce() }
-    listening?.close()
+    if let listening {
+      // The daemons hold numbers of the same socket: closing this one alone would leave clients waiting.
+      Sockets.shutDown(listening.number)
+      listening.close()
+    }
     for record in table.all { record.stream?.cancel(byServer: true) }
     let deadline = Instant.now.advanced(bySeconds: deadlineSeconds)
     while table.waitForChange(until: min(deadline, Instant.now.advanced(bySeconds: 0.1))) && Instant.now < deadline {
