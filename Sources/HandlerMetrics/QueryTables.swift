@@ -19,6 +19,9 @@ public struct QueryTables {
   /// A request to this route begins to be served.
   public mutating func begin(_ endpoint: String) { labels.values[index(endpoint)] += 1 }
 
+  /// A request that began is over.
+  public mutating func ended(_ endpoint: String) { labels.values[index(endpoint)] -= 1 }
+
   /// It was served.
   public mutating func finished(_ endpoint: String, status: Int, nanoseconds: Int64, began: Bool) {
     let index = index(endpoint)

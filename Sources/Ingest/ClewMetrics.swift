@@ -116,6 +116,10 @@ public final class QueryMetrics: Sendable {
 
   public func begin(_ endpoint: String) { tables.withLock { $0.begin(endpoint) } }
 
+  /// A request that began is over, however it is counted: the counterpart of `begin` where `finished` is called with
+  /// `began: false`.
+  public func ended(_ endpoint: String) { tables.withLock { $0.ended(endpoint) } }
+
   /// - Parameter began: `begin` was called for this request.
   public func finished(
     _ endpoint: String, status: Int, seconds: Double, scannedBytes: Int = 0, began: Bool = true

@@ -1,6 +1,8 @@
 public import EventModel
 public import HTTPServer
+public import Ingest
 public import Platform
+public import PrometheusText
 public import TraceStore
 import WireFormats
 
@@ -41,6 +43,11 @@ public final class ClewAPI: HTTPHandler {
   static let otherRoute = "other"
 
   let reader: any TraceReader
+  let pipeline: IngestPipeline?
+  let metrics: ClewMetrics?
+  let storeCounters: (@Sendable () -> StoreCounters)?
+  let moreFamilies: (@Sendable (inout MetricPage) -> Void)?
+  let lastScrape = Locked(LastScrape())
   let options: Options
   let clock: any WallClock
   let log: Log
@@ -57,10 +64,22 @@ public final class ClewAPI: HTTPHandler {
     ("cross-origin-resource-policy", "same-origin"),
   ]
 
+  /// - Parameters:
+  ///   - pipeline: takes what is posted, and gives live events; without it, reading routes are answered only.
+  ///   - metrics: live counters for `/metrics`; the API counts its requests there.
+  ///   - storeCounters: what the concrete store counts, for `/metrics`.
+  ///   - moreFamilies: adds what other targets count to `/metrics`; no family that the API writes itself.
   public init(
-    reader: any TraceReader, options: Options = Options(), clock: any WallClock = SystemClock(), log: Log = Log()
+    reader: any TraceReader, pipeline: IngestPipeline? = nil, metrics: ClewMetrics? = nil,
+    storeCounters: (@Sendable () -> StoreCounters)? = nil,
+    moreFamilies: (@Sendable (inout MetricPage) -> Void)? = nil, options: Options = Options(),
+    clock: any WallClock = SystemClock(), log: Log = Log()
   ) {
     self.reader = reader
+    self.pipeline = pipeline
+    self.metrics = metrics
+    self.storeCounters = storeCounters
+    self.moreFamilies = moreFamilies
     self.options = options
     self.clock = clock
     self.log = log
@@ -98,10 +117,15 @@ public final class ClewAPI: HTTPHandler {
     do {
       let match = router.find(method: request.method, path: request.path)
       let (route, values) = try Self.found(match, request)
+      let running = metrics.map { RunningQuery($0.queries, route: route.template) }
+      defer { withExtendedLifetime(running) {} }
       if route.rights == .write { try Self.refuseOtherOrigins(request) }
       let parameters = try Parameter.read(request.query, for: route.parameters, now: clock.now())
       response = try route.answer(
         self, Call(request: request, pathValues: values, parameters: parameters, route: route))
+      if case .chunks(let source) = response.body, let running {
+        response.body = .chunks(CountedChunks(source, running))
+      }
     } catch {
       response = Self.response(to: error)
     }
@@ -113,6 +137,7 @@ public final class ClewAPI: HTTPHandler {
   }
 
   public func finished(route: String, status: Int, seconds: Double) {
+    metrics?.queries.finished(route, status: status, seconds: seconds, began: false)
   }
 
   /// Headers that every answer has, unless it brought its own.

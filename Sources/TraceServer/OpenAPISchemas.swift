@@ -86,6 +86,8 @@ enum OpenAPISchemas {
       "TraceList",
       [
         Field("traces", .list(.reference("TraceSummary")), "by time of the first event, newest first"), nextCursor,
+        Field("examinedCount", .integer, "traces that were looked at"),
+        Field("stoppedEarly", .boolean, "the page is not full because so many were looked at; there may be more"),
         warnings,
       ]
     ),
@@ -185,7 +187,7 @@ enum OpenAPISchemas {
         warnings,
       ]
     ),
-    ("TailEvent", row + stored),
+    ("TailEvent", row + stored + payload),
     (
       "ExportedEvent",
       [

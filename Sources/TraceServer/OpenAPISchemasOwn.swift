@@ -35,11 +35,19 @@ extension OpenAPISchemas {
       "Source",
       [
         Field("name", .text, "part of the identity of its events"),
+        Field("kind", .words(["push", "file", "input"]), "null: no server reads it now", nullable: true),
+        Field(
+          "state", .words(["starting", "live", "catching_up", "retrying", "waiting_for_store", "stopped"]),
+          "how it stands", nullable: true),
+        Field("problem", .text, "what is wrong, if something is", nullable: true),
+        Field("location", .text, "path of a file", nullable: true),
+        Field("accepted", .integer, "events stored since the start", nullable: true),
+        Field("duplicate", .integer, "events that were stored before", nullable: true),
+        Field("conflict", .integer, "events that were stored before with other content", nullable: true),
+        Field("refused", .integer, "lines that were not taken", nullable: true),
+        Field("retries", .integer, "how often it was tried again", nullable: true),
+        Field("lastReadAt", .time, "when something was last read", nullable: true),
         Field("checkpoints", .list(.reference("Checkpoint")), "the last durable place of each sub-stream"),
-        Field("connected", .boolean, "null: pushed, or no server runs", nullable: true),
-        Field("catchingUp", .boolean, "history is being read", nullable: true),
-        Field("lastEventAt", .time, "created of the newest accepted event since the start", nullable: true),
-        Field("error", .text, "why it does not run", nullable: true),
       ]
     ),
     (

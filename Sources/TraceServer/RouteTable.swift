@@ -80,7 +80,9 @@ extension ClewAPI {
     Route(
       method: "POST", template: "/api/v1/handler-reports",
       about: "Stores what handlers report of their runs; the answer comes when it is durable", rights: .write,
-      takesBody: true, bodyTypes: ["application/x-ndjson", "application/json"], schema: "IngestCounts",
+      takesBody: true, bodyTypes: ["application/x-ndjson", "application/json"],
+      parameters: [Parameter("source", .text(bytesMax: 256), "source of the reports that name none; default")],
+      schema: "IngestCounts",
       statuses: [413, 507]
     ) { (api, call) throws(APIError) in try api.postReports(call) },
   ]
@@ -96,6 +98,7 @@ extension ClewAPI {
         Parameter("source", .text(bytesMax: 8192), "only events of this source"),
         Parameter("correlationId", .identifier, "only events of this trace"),
         Parameter("failed", .flag, "only failures, or only the others"),
+        Parameter.payload,
         Parameter("after", .text(bytesMax: 20), "first what was stored after this id (as Last-Event-ID does)"),
       ], schema: "TailEvent", mediaType: "text/event-stream"
     ) { (api, call) throws(APIError) in try api.tail(call) },

@@ -1,0 +1,122 @@
+import EventModel
+import EventSource
+import HTTPServer
+import Ingest
+import TraceStore
+import WireFormats
+
+extension ClewAPI {
+  func postEvents(_ call: Call) throws(APIError) -> HTTPResponse {
+    let pipeline = try writable()
+    let type = call.request.header("content-type")
+    let source = call.text("source") ?? "default"
+    return Self.answer(
+      try taking { () throws(IngestError) in
+        try pipeline.ingestBody(call.request.body, contentType: type, source: source)
+      })
+  }
+
+  func postReports(_ call: Call) throws(APIError) -> HTTPResponse {
+    let pipeline = try writable()
+    let type = call.request.header("content-type")
+    let source = call.text("source") ?? "default"
+    return Self.answer(
+      try taking { () throws(IngestError) in
+        try pipeline.ingestReports(call.request.body, contentType: type, source: source)
+      })
+  }
+
+  private func writable() throws(APIError) -> IngestPipeline {
+    if let pipeline { return pipeline }
+    throw APIError(
+      503, "read_only", "nothing is stored here: this is only a reader of the directory",
+      hint: "send events to a running clew serve, or use clew import")
+  }
+
+  private func taking(_ body: () throws(IngestError) -> IngestCounts) throws(APIError) -> IngestCounts {
+    do { return try body() } catch {
+      switch error {
+      case .unreadable(let reason): throw APIError(400, "unreadable_body", reason.message, hint: reason.hint)
+      case .overloaded:
+        throw APIError(
+          503, "overloaded", "too many events are waiting to be stored",
+          hint: "send the same body again in a few seconds; what was stored counts as duplicate then",
+          headers: ["retry-after": "5"])
+      case .store(let reason):
+        var refusal = APIError(reason)
+        if reason.code == .diskFull {
+          refusal.hint += refusal.hint.isEmpty ? "" : "; "
+          refusal.hint +=
+            "free some space or let retention delete (clew serve goes on by itself), then send the same body again"
+        }
+        throw refusal
+      }
+    }
+  }
+
+  private static func answer(_ counts: IngestCounts) -> HTTPResponse {
+    answer(reserving: 128 + 80 * counts.refusals.count) { json in
+      json.member("lines", counts.lines)
+      json.member("accepted", counts.accepted)
+      json.member("duplicate", counts.duplicate)
+      json.member("conflict", counts.conflict)
+      json.member("refused", counts.refused)
+      json.member("blank", counts.blank)
+      json.array("refusals", counts.refusals) { json, refusal in
+        json.object {
+          $0.member("line", refusal.line)
+          $0.member("reason", refusal.reason)
+        }
+      }
+      json.member("refusalsLeftOut", counts.refusalsLeftOut)
+    }
+  }
+
+  /// Ready: events are taken (where this process takes any), and the store answers.
+  func ready() -> HTTPResponse {
+    var reasons = pipeline?.status.notReadyReasons ?? []
+    do throws(StoreError) { _ = try reader.statistics() } catch {
+      reasons.append("the store does not answer: \(error)")
+    }
+    return Self.answer(status: reasons.isEmpty ? 200 : 503) { json in
+      json.member("ready", reasons.isEmpty)
+      json.array("reasons", reasons) { $0.string($1) }
+    }
+  }
+
+  func sources() throws(APIError) -> HTTPResponse {
+    let statuses = pipeline?.status.sources ?? []
+    let stored = try reading { () throws(StoreError) in try reader.sources() }
+    let names = Set(stored).union(statuses.map(\.name)).sorted()
+    var checkpoints: [String: [SourceCheckpoint]] = [:]
+    for name in names {
+      checkpoints[name] = try reading { () throws(StoreError) in try reader.checkpoints(ofSource: name) }
+    }
+    return Self.answer { json in
+      json.array("sources", names) { json, name in
+        let status = statuses.first { $0.name == name }
+        json.object { json in
+          json.member("name", name)
+          json.member("kind", status?.kind.rawValue)
+          json.member("state", status?.state.rawValue)
+          json.member("problem", status?.problem)
+          json.member("location", status?.location)
+          json.member("accepted", count: status?.accepted)
+          json.member("duplicate", count: status?.duplicate)
+          json.member("conflict", count: status?.conflict)
+          json.member("refused", count: status?.refused)
+          json.member("retries", count: status?.retries)
+          json.member("lastReadAt", status?.lastReadAt)
+          json.array("checkpoints", checkpoints[name] ?? []) { json, checkpoint in
+            json.object {
+              $0.member("subStream", checkpoint.subStream)
+              $0.member("position", checkpoint.position.description)
+              $0.member("token", checkpoint.token)
+            }
+          }
+        }
+      }
+      json.warnings(storeWarnings())
+    }
+  }
+}
