@@ -82,6 +82,15 @@ struct BlockHeaderFields: Equatable {
       unsafe UInt32(littleEndian: block.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
     guard word(BlockHeader.Offset.magic) == BlockHeader.magic else { throw .noBlock }
+    storedLength = Int(word(BlockHeader.Offset.storedLength))
+    guard block.count == BlockHeader.bytes + storedLength else {
+      throw .truncated(needed: BlockHeader.bytes + storedLength, available: block.count)
+    }
+    // Before the version: length and checksum stay where they are in later versions, so that damage and novelty are told
+    // apart.
+    let stored = word(BlockHeader.Offset.checksum)
+    let computed = unsafe BlockHeaderFields.checksum(of: block)
+    guard stored == computed else { throw .checksumMismatch(stored: stored, computed: computed) }
     let version = unsafe block[BlockHeader.Offset.version]
     guard version == BlockHeader.version else { throw .unsupportedVersion(version) }
     guard let codec = unsafe BlockCodec(rawValue: block[BlockHeader.Offset.codec]) else {
@@ -93,20 +102,13 @@ struct BlockHeaderFields: Equatable {
     number = Int(word(BlockHeader.Offset.number))
     eventCount = Int(word(BlockHeader.Offset.eventCount))
     rawLength = Int(word(BlockHeader.Offset.rawLength))
-    storedLength = Int(word(BlockHeader.Offset.storedLength))
-    guard block.count == BlockHeader.bytes + storedLength else {
-      throw .truncated(needed: BlockHeader.bytes + storedLength, available: block.count)
-    }
+    guard number >= 1, number <= SegmentLimits.blockCountMax else { throw .badHeader(field: "block number") }
     guard rawLength <= SegmentLimits.blockRawBytesMax else { throw .badHeader(field: "length") }
     switch codec {
     case .stored: guard rawLength == storedLength else { throw .badHeader(field: "length") }
     case .deflate:
       guard rawLength <= storedLength * SegmentLimits.inflationMax else { throw .badHeader(field: "length") }
     }
-    let stored = word(BlockHeader.Offset.checksum)
-    let computed = unsafe BlockHeaderFields.checksum(of: block)
-    guard stored == computed else { throw .checksumMismatch(stored: stored, computed: computed) }
-    guard number >= 1, number <= SegmentLimits.blockCountMax else { throw .badHeader(field: "block number") }
   }
 
   static func checksum(of block: UnsafeRawBufferPointer) -> UInt32 {

@@ -32,6 +32,25 @@ final class SegmentConnection: @unchecked Sendable {
     error.code == .inputOutput ? StoreError(.corrupted, error.message, hint: SegmentReader.damageHint) : error
   }
 
+  /// What SQLite finds wrong with its pages, and tables that are not as they were created; at most 20.
+  func structureProblems() throws(StoreError) -> [String] {
+    var found: [String] = []
+    let schema = try prepare("SELECT sql FROM sqlite_schema ORDER BY rowid")
+    var expected = SegmentTable.all.map(\.createSQL)[...]
+    while try schema.step() {
+      if expected.popFirst() != schema.text(0) { found.append("a table is not as it was created") }
+      if found.count >= 10 { return found }
+    }
+    if !expected.isEmpty { found.append("tables are missing") }
+    schema.reset()
+    let check = try prepare("PRAGMA integrity_check(10)")
+    while try check.step() {
+      let line = check.text(0)
+      if line != "ok" { found.append(line) }
+    }
+    return found
+  }
+
   /// The stored bytes of a block.
   func block(_ number: Int) throws(StoreError) -> [UInt8] {
     if blockStatement == nil { blockStatement = try prepare("SELECT block FROM block_data WHERE id=?") }

@@ -5,11 +5,11 @@ import TraceStore
 /// Walks over the events of a segment by ordinal, in bounded memory.
 ///
 /// Blocks hold traces, so ordinals are scattered over them. Two passes over the blocks distribute the events to parts of
-/// a nameless temporary file, each part a range of ordinals of about `partBytes`; then one part after the other is read
+/// a nameless temporary file, each part a range of ordinals of about 4 MiB; then one part after the other is read
 /// and sorted. The temporary file takes as much space as the frames behind `after`. Not thread-safe.
 final class SegmentOrdinalCursor {
   /// What a part holds, unless the events of one ordinal range are larger.
-  static let partBytes = 4 << 20
+  static let partBytesDefault = 4 << 20
   /// What the write buffers of all parts may hold together.
   static let bufferBytes = 4 << 20
   /// Ordinals that are counted on their own; beyond, neighbours are counted together.
@@ -24,6 +24,7 @@ final class SegmentOrdinalCursor {
 
   private let reader: SegmentReader
   private let after: Int64
+  private let partBytes: Int
   private let file: FileDescriptor
   private var parts: [Part] = []
   private var nextPart = 0
@@ -37,8 +38,11 @@ final class SegmentOrdinalCursor {
   /// - Parameters:
   ///   - after: only events with a higher ordinal.
   ///   - temporaryDirectory: of the store, or any other with room.
-  init(_ reader: SegmentReader, after: Int64, temporaryDirectory: String) throws(StoreError) {
+  init(
+    _ reader: SegmentReader, after: Int64, temporaryDirectory: String, partBytes: Int = partBytesDefault
+  ) throws(StoreError) {
     self.reader = reader
+    self.partBytes = partBytes
     self.after = after
     do {
       file = try FileDescriptor.temporary(in: temporaryDirectory, purpose: "cursor")
@@ -113,7 +117,7 @@ final class SegmentOrdinalCursor {
   /// Groups slots to parts. Slots are never divided, so a part may be larger than planned.
   private func plan(_ bytesOfSlot: [Int]) -> [Int32] {
     let total = bytesOfSlot.reduce(0, +)
-    let target = max(Self.partBytes, total / 256)
+    let target = max(partBytes, total / 256)
     var partOfSlot = [Int32](repeating: 0, count: bytesOfSlot.count)
     var offset = 0
     var bytes = 0

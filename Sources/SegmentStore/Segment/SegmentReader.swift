@@ -74,14 +74,12 @@ final class SegmentReader: Sendable {
     outsideCauses.mayContain(indexHash(.outsideCause, outsideCause))
   }
 
-  func mayContain(_ kind: IndexKind, _ key: IdentifierKey) -> Bool {
-    switch kind {
-    case .correlation: mayContain(correlation: key)
-    case .eventID: mayContain(eventID: key)
-    case .outsideCause: mayContain(outsideCause: key)
-    case .stream: true
-    }
+  func mayContain(outsideCauseMixed mixed: UInt64) -> Bool {
+    outsideCauses.mayContain(indexHash(.outsideCause, mixed: mixed))
   }
+
+  /// The trace that starts in a block and goes on in the next one.
+  func longTrace(startingIn block: Int) -> SegmentTrace? { longTraces[block] }
 
   // MARK: Lookups
 
