@@ -71,7 +71,8 @@ final class SQLitePages {
       let all = UnsafeMutableRawBufferPointer(typed)
       var filled = 0
       while filled < count {
-        let more = unsafe try file.read(into: UnsafeMutableRawBufferPointer(rebasing: all[filled...]), at: offset + filled)
+        let more = unsafe try file.read(
+          into: UnsafeMutableRawBufferPointer(rebasing: all[filled...]), at: offset + filled)
         if more == 0 { break }
         filled += more
       }

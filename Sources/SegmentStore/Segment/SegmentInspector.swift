@@ -117,7 +117,9 @@ public final class SegmentInspector {
 
   /// The table whose checksum the row carries; nil if there is none.
   private func table(of row: SQLitePages.Row) -> SegmentTable? {
-    guard row.values.count >= 2, row.values[0] == .null, case .integer(let stored)? = row.values.last else { return nil }
+    guard row.values.count >= 2, row.values[0] == .null, case .integer(let stored)? = row.values.last else {
+      return nil
+    }
     return SegmentTable.all.first { table in
       guard table.hasChecksum, table.columnNames.count == row.values.count else { return false }
       var checksum = RowChecksum(table: table.name)
@@ -177,7 +179,9 @@ public final class SegmentInspector {
     placeOfBlock[number] = place
     var block = SegmentInspection.Block(number: number, state: .readable, storedBytes: bytes.count)
     do {
-      let decoded = unsafe try bytes.withRawBytes { (all) throws(BlockDecodeError) in unsafe try DecodedBlock(decoding: all) }
+      let decoded = unsafe try bytes.withRawBytes { (all) throws(BlockDecodeError) in
+        unsafe try DecodedBlock(decoding: all)
+      }
       if decoded.number != number { block.state = .damaged("it says that it is block \(decoded.number)") }
       block.describe(decoded)
       readableRows[SegmentTable.blockData.nameText, default: 0] += 1

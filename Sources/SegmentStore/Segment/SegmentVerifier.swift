@@ -200,7 +200,9 @@ struct SegmentVerifier {
     if event.eventClass == .report { found.reportCount += 1 } else { found.eventCount += 1 }
     if ordinal <= lastOrdinalOfTrace { note(.order, "block \(number)", "ordinal \(ordinal) follows a higher one") }
     lastOrdinalOfTrace = ordinal
-    if !seenOrdinals.insert(ordinal) { note(.order, "block \(number)", "ordinal \(ordinal) is there twice, or strange") }
+    if !seenOrdinals.insert(ordinal) {
+      note(.order, "block \(number)", "ordinal \(ordinal) is there twice, or strange")
+    }
     let id = event.idKey
     expect(.eventID, id.mixed, number, "event \(ordinal)")
     if !reader.mayContain(eventID: id) { note(.filter, "block \(number)", "the id of event \(ordinal) is missing") }
