@@ -109,7 +109,12 @@ import Platform
   }
 
   func libraryLogged(_ line: String) {
-    if line.contains("limit") { core.count { $0.connectionsRejected += 1 } }
-    core.log.debug("http", "libmicrohttpd: \(line)")
+    let noThread = line.contains("Failed to create a")
+    if noThread || line.contains("connection limit. Closing") { core.count { $0.connectionsRejected += 1 } }
+    if noThread || line.contains("resource limit") {
+      core.log.limitedWarning("http", "connections wait or are refused. \(Self.resourceHint) libmicrohttpd: \(line)")
+    } else {
+      core.log.debug("http", "libmicrohttpd: \(line)")
+    }
   }
 }

@@ -28,6 +28,9 @@ final class Exchange {
   /// The client may still be sending when the answer is out.
   private var lingers = false
 
+  /// What is announced costs nothing, so it is not believed beyond this.
+  private static let reservedAtOnceMax = 1024 * 1024
+
   static let unknownRoute = "_unknown"
 
   init(core: ServerCore, record: ConnectionRecord, target: [UInt8]) {
@@ -72,7 +75,7 @@ final class Exchange {
       return unsafe refuseWhileReading(bodyTooLarge(), connection)
     }
     guard reserve(data.count) else { return unsafe refuseWhileReading(outOfMemory(), connection) }
-    if body.isEmpty, let contentLength { body.reserveCapacity(min(contentLength, policy.bodyBytesMax)) }
+    if body.isEmpty, let contentLength { body.reserveCapacity(min(contentLength, Self.reservedAtOnceMax)) }
     unsafe body.append(contentsOf: data)
     return true
   }

@@ -99,10 +99,11 @@ extension Exchange {
 
   private func headerProblem() -> HTTPResponse? {
     let transfer = header("transfer-encoding")
-    if transfer != nil && header("content-length") != nil {
+    // Where two of these disagree, a proxy before us may have taken another end of the request than we do.
+    if headers.filter({ $0.name == "transfer-encoding" || $0.name == "content-length" }).count > 1 {
       return core.refuse(
-        .badRequest, 400, "ambiguous_length", "Content-Length and Transfer-Encoding contradict each other",
-        "Send one of them.")
+        .badRequest, 400, "ambiguous_length", "the length of the body is given more than once",
+        "Send one Content-Length, or Transfer-Encoding: chunked.")
     }
     if let transfer, transfer.lowercased() != "chunked" {
       return core.refuse(

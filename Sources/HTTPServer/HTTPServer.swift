@@ -10,6 +10,11 @@ public final class HTTPServer: Sendable {
 
   deinit { core.stop(deadlineSeconds: 0) }
 
+  /// Says what would keep a server of this configuration from starting, as far as that can be known without listening.
+  public static func check(_ configuration: HTTPServerConfiguration) throws(HTTPServerError) {
+    _ = try ListenPlan(configuration)
+  }
+
   /// Listens and answers from now on.
   ///
   /// - Returns: the port.

@@ -40,56 +40,25 @@ final class ServerCore: @unchecked Sendable {
 
   func start() throws(HTTPServerError) -> Int {
     Signals.ignoreBrokenPipes()
-    access = try AccessControl(configuration)
+    let plan = try ListenPlan(configuration)
+    access = plan.access
     let refusal = handler.refusal(
       status: 408, code: "request_timeout", message: "the request was not complete in time",
       hint: "Send it in one go.")
     timeoutAnswer = RawAnswer.bytes(of: refusal)
-    let fingerprint = configuration.tls.map(TLSMaterial.fingerprint) ?? []
-    let material = try configuration.tls.map { (files) throws(HTTPServerError) in try TLSMaterial(files) }
-    let listening = try listen()
+    let listening = try plan.listen()
     raiseFileLimit()
-    let daemon = Daemon(core: self, isTLS: material != nil)
-    try daemon.start(on: listening, material)
+    let daemon = Daemon(core: self, isTLS: plan.material != nil)
+    try daemon.start(on: listening, plan.material)
     state.withLock { state in
       state.running = daemon
       state.listening = listening
-      state.fingerprint = fingerprint
+      state.fingerprint = plan.fingerprint
     }
     let watchdog = Watchdog(core: self)
     self.watchdog = watchdog
     watchdog.start()
     return (try? Sockets.port(of: listening.number)) ?? configuration.port
-  }
-
-  private func listen() throws(HTTPServerError) -> FileDescriptor {
-    let (host, port) = (configuration.host, configuration.port)
-    guard (0...65535).contains(port) else {
-      throw HTTPServerError(.badAddress, "\(port) is no port", hint: "Give a number from 0 to 65535.")
-    }
-    let addresses = try ListenProblem.translating(host, port) { () throws(SocketError) in
-      // Where the system has no IPv6, every interface means every IPv4 interface.
-      let everywhere = host.isEmpty || host == "*"
-      return try SocketAddress.resolve(host: host, port: port)
-        + (everywhere ? SocketAddress.resolve(host: "0.0.0.0", port: port) : [])
-    }
-    let protected = access.hasTokens || demandsCertificate
-    if !protected && !configuration.allowUnprotected && addresses.contains(where: { !$0.isLoopback }) {
-      throw HTTPServerError(
-        .unprotected, "listening on \(host) would let everybody who reaches this machine read and write",
-        hint: "Configure a token or a client CA, listen on 127.0.0.1, or say --insecure.")
-    }
-    return try ListenProblem.translating(host, port) { () throws(SocketError) in
-      var problem: SocketError?
-      for address in addresses {
-        do throws(SocketError) {
-          return try address.listen()
-        } catch {
-          problem = problem ?? error
-        }
-      }
-      throw problem ?? SocketError.nothingFound
-    }
   }
 
   private func raiseFileLimit() {

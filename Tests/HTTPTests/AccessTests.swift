@@ -150,6 +150,11 @@ import Testing
     },
   ])
   func `a server that would be unsafe or cannot listen does not start, and says why`(_ start: Start) throws {
+    var configuration = HTTPServerConfiguration(port: 0)
+    start.change(&configuration)
+    // Only trying shows whose address it is.
+    let isFoundByTrying = start.testDescription == "foreign address"
+    #expect(((try? HTTPServer.check(configuration)) != nil) == isFoundByTrying)
     do {
       _ = try TestServer(start.change)
       Issue.record("it started")
