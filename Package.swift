@@ -87,7 +87,7 @@ let package = Package(
     tests("PrometheusTextTests", ["PrometheusText", "TestSupport"]),
     tests("PlatformTests", ["Platform", "EventModel", "TestSupport"]),
     tests("CompressionTests", ["Compression", "TestSupport"]),
-    tests("TraceStoreTests", ["TraceStore", "EventModel", "WireFormats", "TestSupport"]),
+    tests("TraceStoreTests", ["TraceStore", "EventModel", "WireFormats", "Platform", "TestSupport"]),
     tests("TraceAssemblyTests", ["TraceAssembly", "EventModel", "TestSupport"]),
     tests("HandlerMetricsTests", ["HandlerMetrics", "PrometheusText", "EventModel", "TestSupport"]),
     tests("EventSourceTests", ["EventSource", "EventModel", "WireFormats", "Platform", "Compression", "TestSupport"]),

@@ -1,5 +1,17 @@
 internal import EventModel
 
+/// Names by which figures are grouped, as bytes: source, service, handler, type, and for flow the cause's type. By which
+/// rule the handler was found does not matter.
+private struct NameKey: Hashable {
+  private var names: [[UInt8]]
+
+  init(_ labels: EventLabels, causeType: String = "") {
+    names = [labels.source, labels.service, labels.handler, labels.type, causeType].map { Array($0.utf8) }
+  }
+
+  func text(_ index: Int) -> String { String(decoding: names[index], as: UTF8.self) }
+}
+
 extension MemoryState {
   func contents(of trace: Identifier) -> TraceContents {
     var names = NameTable()
@@ -42,26 +54,13 @@ extension MemoryState {
   }
 
   func handlerStatistics(in range: TimeRange) -> [HandlerStatistics] {
-    struct Key: Hashable {
-      var source: String
-      var service: String
-      var handler: String
-      var type: String
-
-      init(_ labels: EventLabels) {
-        source = labels.source
-        service = labels.service
-        handler = labels.handler
-        type = labels.type
-      }
-    }
-    var latencies: [Key: [Int64]] = [:]
-    var failureCounts: [Key: Int] = [:]
+    var latencies: [NameKey: [Int64]] = [:]
+    var failureCounts: [NameKey: Int] = [:]
     for (child, cause) in edges(in: range) {
       let latency = facts[child].created.since(facts[cause].created)
-      latencies[Key(labels[Int(facts[child].label)]), default: []].append(latency)
+      latencies[NameKey(labels[Int(facts[child].label)]), default: []].append(latency)
     }
-    for index in failures(in: range) { failureCounts[Key(labels[Int(facts[index].label)]), default: 0] += 1 }
+    for index in failures(in: range) { failureCounts[NameKey(labels[Int(facts[index].label)]), default: 0] += 1 }
     return Set(latencies.keys).union(failureCounts.keys)
       .map { key in
         let sorted = (latencies[key] ?? []).sorted()
@@ -69,7 +68,7 @@ extension MemoryState {
           sorted.isEmpty ? nil : sorted[LatencySketch.rank(q, sorted.count) - 1]
         }
         return HandlerStatistics(
-          source: key.source, service: key.service, handler: key.handler, eventType: key.type, count: sorted.count,
+          source: key.text(0), service: key.text(1), handler: key.text(2), eventType: key.text(3), count: sorted.count,
           negativeCount: sorted.count { $0 < 0 }, failureCount: failureCounts[key] ?? 0, minimum: sorted.first,
           p50: ranked(0.5), p90: ranked(0.9), p99: ranked(0.99), maximum: sorted.last)
       }
@@ -77,24 +76,17 @@ extension MemoryState {
   }
 
   func flow(in range: TimeRange) -> [FlowEdge] {
-    struct Key: Hashable {
-      var child: EventLabels
-      var causeType: String
-    }
-    var counts: [Key: (count: Int, failures: Int)] = [:]
+    var counts: [NameKey: (count: Int, failures: Int)] = [:]
     for (child, cause) in edges(in: range) {
-      var names = labels[Int(facts[child].label)]
-      // Flow does not tell by which rule the handler was found.
-      names.identity = .none
-      let key = Key(child: names, causeType: labels[Int(facts[cause].label)].type)
+      let key = NameKey(labels[Int(facts[child].label)], causeType: labels[Int(facts[cause].label)].type)
       counts[key, default: (0, 0)].count += 1
       if facts[child].failure != .none { counts[key, default: (0, 0)].failures += 1 }
     }
     return
       counts.map { key, value in
         FlowEdge(
-          source: key.child.source, causeType: key.causeType, service: key.child.service, handler: key.child.handler,
-          effectType: key.child.type, count: value.count, failureCount: value.failures)
+          source: key.text(0), causeType: key.text(4), service: key.text(1), handler: key.text(2),
+          effectType: key.text(3), count: value.count, failureCount: value.failures)
       }
       .sorted { $0.isBefore($1) }
   }

@@ -9,6 +9,11 @@ struct MemoryState {
     var id: Identifier
   }
 
+  private struct LabelKey: Hashable {
+    var names: [[UInt8]]
+    var identity: HandlerIdentity
+  }
+
   private struct CheckpointKey: Hashable {
     var source: String
     var subStream: String
@@ -32,8 +37,9 @@ struct MemoryState {
   private(set) var labels: [EventLabels] = [
     EventLabels(source: "_overflow", service: "_overflow", handler: "_overflow", type: "_overflow", identity: .none)
   ]
-  private var labelIndex: [EventLabels: UInt32] = [:]
-  private var sourceIndex: [String: Int] = [:]
+  // Names are compared byte by byte, never as `String`, for which texts of one look are equal.
+  private var labelIndex: [LabelKey: UInt32] = [:]
+  private var sourceIndex: [[UInt8]: Int] = [:]
   private var firstByIdentity: [Identity: Int] = [:]
   private var checkpoints: [CheckpointKey: SourceCheckpoint] = [:]
 
@@ -129,8 +135,9 @@ struct MemoryState {
   }
 
   private mutating func sourceNumber(_ name: String) -> Int {
-    if let known = sourceIndex[name] { return known }
-    sourceIndex[name] = sources.count
+    let key = Array(name.utf8)
+    if let known = sourceIndex[key] { return known }
+    sourceIndex[key] = sources.count
     sources.append(name)
     return sources.count - 1
   }
@@ -138,14 +145,17 @@ struct MemoryState {
   private mutating func labelNumber(
     of event: EventView, _ source: String, _ outcome: inout AppendOutcome
   ) -> UInt32 {
+    let parts = [
+      Array(source.utf8), unsafe Array(event.service), unsafe Array(event.handler), unsafe Array(event.type),
+    ]
+    let key = LabelKey(names: parts, identity: event.handlerIdentity)
+    if let known = labelIndex[key] { return known }
+    let texts = parts.map { String(decoding: $0, as: UTF8.self) }
     let names = EventLabels(
-      source: source, service: unsafe String(decoding: event.service, as: UTF8.self),
-      handler: unsafe String(decoding: event.handler, as: UTF8.self),
-      type: unsafe String(decoding: event.type, as: UTF8.self), identity: event.handlerIdentity)
-    if let known = labelIndex[names] { return known }
+      source: source, service: texts[1], handler: texts[2], type: texts[3], identity: event.handlerIdentity)
     let number = UInt32(labels.count)
     labels.append(names)
-    labelIndex[names] = number
+    labelIndex[key] = number
     outcome.newLabels.append((index: number, labels: names))
     return number
   }
