@@ -151,6 +151,6 @@ enum RegistrationFlow {
     _ = plan.event(
       "CustomerVerified", customer, by: .registration,
       at: sent.at.advanced(byNanoseconds: plan.random.milliseconds(2_500)), cause: sent.id)
-    return plan.finished()
+    return plan.records
   }
 }

@@ -37,7 +37,7 @@ struct ShopRandom: RandomNumberGenerator, Sendable {
     var bytes: [UInt8] = []
     for _ in 0..<2 {
       let word = next()
-      for shift in stride(from: 60, through: 0, by: -4) { bytes.append(digits[Int(word >> UInt64(shift)) & 15]) }
+      for shift in stride(from: 60, through: 0, by: -4) { bytes.append(digits[Int((word >> UInt64(shift)) & 15)]) }
     }
     bytes[12] = UInt8(ascii: "4")
     bytes[16] = digits[8 + Int(next() % 4)]

@@ -10,19 +10,3 @@ struct InspectCommand {
   var output: Output
   func run() throws -> ExitCode { throw Failure("not in this build yet") }
 }
-struct ImportCommand {
-  var parsed: ParsedCommand
-  var output: Output
-  func run() throws -> ExitCode { throw Failure("not in this build yet") }
-}
-struct ServeCommand {
-  var parsed: ParsedCommand
-  var output: Output
-  func run() throws -> ExitCode { throw Failure("not in this build yet") }
-}
-struct DemoCommand {
-  var parsed: ParsedCommand
-  var output: Output
-  var style: Style
-  func run() throws -> ExitCode { throw Failure("not in this build yet") }
-}
