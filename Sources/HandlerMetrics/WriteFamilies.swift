@@ -52,12 +52,14 @@ extension MetricsRecorder {
       writeGauge(family, &writer, isTime: true) { $0.headObservedNanoseconds }
     case MetricCatalogue.sourceLagSeconds: writeGauge(family, &writer, isTime: true) { $0.lagNanoseconds }
     case MetricCatalogue.sourcePosition:
+      let known = sources
       sources.write(family, into: &writer) { index, labels, writer in
-        if let position = sources.position[index] { writer.sample(labels, position) }
+        if let position = known.position[index] { writer.sample(labels, position) }
       }
     case MetricCatalogue.sourceLastEvent:
+      let known = sources
       sources.write(family, into: &writer) { index, labels, writer in
-        if let newest = sources.newest[index] { writer.sample(labels, nanoseconds: newest.nanoseconds) }
+        if let newest = known.newest[index] { writer.sample(labels, nanoseconds: newest.nanoseconds) }
       }
     default: return false
     }
@@ -67,8 +69,10 @@ extension MetricsRecorder {
   private func writeGauge(
     _ family: MetricFamily, _ writer: inout MetricWriter, isTime: Bool = false, _ value: (SourceGauges) -> Int64?
   ) {
+    // A copy: writing sorts inside `sources`, which must not be read at the same time.
+    let known = sources
     sources.write(family, into: &writer) { index, labels, writer in
-      guard let value = value(sources.gauges[index]) else { return }
+      guard let value = value(known.gauges[index]) else { return }
       if isTime { writer.sample(labels, nanoseconds: value) } else { writer.sample(labels, value) }
     }
   }

@@ -39,7 +39,9 @@ public final class InputPump: Sendable {
       while start < count {
         // Room for a part is enough: the feed does not block, so that `stop` is never kept waiting.
         guard wait(for: feed, POLLOUT) else { return }
-        let written = unsafe buffer.withUnsafeBytes { unsafe Glibc.write(feed.number, $0.baseAddress! + start, count - start) }
+        let written = unsafe buffer.withUnsafeBytes {
+          unsafe Glibc.write(feed.number, $0.baseAddress! + start, count - start)
+        }
         if written > 0 { start += written } else if errno != EAGAIN && errno != EINTR { return }
       }
     }

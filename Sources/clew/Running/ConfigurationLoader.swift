@@ -48,7 +48,8 @@ enum ConfigurationLoader {
   static func failure(_ mistakes: [String]) -> Failure {
     Failure(
       "the configuration has \(mistakes.count) mistake\(mistakes.count == 1 ? "" : "s")\n  "
-        + mistakes.joined(separator: "\n  "), hint: "docs/CONFIGURATION.md lists every key; 'clew serve --check' checks")
+        + mistakes.joined(separator: "\n  "), hint: "docs/CONFIGURATION.md lists every key; 'clew serve --check' checks"
+    )
   }
 
   private static func rules(_ reader: ConfigurationReader) -> [String] {

@@ -84,13 +84,16 @@ enum DemoGuide {
   static func text(_ address: String, _ progress: DemoShop.Progress, _ style: Style) -> String {
     let server = "--server \(address)"
     var commands: [(String, String)] = []
-    if let failed = progress.failedSample { commands.append(("clew trace \(failed.correlation) \(server)", "a flow that failed on its way")) }
+    if let failed = progress.failedSample {
+      commands.append(("clew trace \(failed.correlation) \(server)", "a flow that failed on its way"))
+    }
     if let sample = progress.sample {
       commands.append(("clew trace \(sample.correlation) \(server)", "one that went well"))
       commands.append(("clew stream \(sample.stream) \(server)", "one stream"))
     }
     commands += [
-      ("clew search failed:true \(server)", "traces with failures"), ("clew handlers \(server)", "latency of each handler"),
+      ("clew search failed:true \(server)", "traces with failures"),
+      ("clew handlers \(server)", "latency of each handler"),
       ("clew flow \(server)", "what leads to what"), ("clew tail \(server)", "events as they come"),
       ("clew stats \(server)", "how much is stored"),
     ]
