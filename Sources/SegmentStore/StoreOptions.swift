@@ -63,11 +63,22 @@ public struct RetentionPolicy: Sendable, Equatable {
   }
 }
 
-/// The figures behind the store metrics, as values since the store was opened.
+/// The figures behind the store metrics, as values; counted since the store was opened.
 public struct SegmentStoreCounters: Sendable {
-  /// Segments by state: `live`, `quarantined`, `hot`.
+  /// How often an operation took how long.
+  public struct Durations: Sendable {
+    /// Not cumulative: up to 0.5, 1, 5, 10, 50, 100, 500 ms, 1, 5, 10 s, and above.
+    public var bucketCounts = [UInt64](repeating: 0, count: 11)
+    public var sumNanoseconds: Int64 = 0
+
+    public init() {}
+
+    public var count: UInt64 { bucketCounts.reduce(0, +) }
+  }
+
+  /// Segments by state: `hot`, `live`, `quarantined`.
   public var segmentsByState: [String: Int] = [:]
-  /// Bytes of files by kind: `hot`, `segments`, `catalog`.
+  /// Bytes of files by kind: `hot`, `segments`, `catalog`, `other`.
   public var bytesByKind: [String: Int] = [:]
   /// Bytes of frames that were appended.
   public var rawBytesAppended = 0
@@ -75,22 +86,17 @@ public struct SegmentStoreCounters: Sendable {
   public var rawBytesSealed = 0
   public var bytesSealed = 0
   public var eventsSealed = 0
-  public var sealCount = 0
+  public var seals = Durations()
   public var sealFailureCount = 0
-  /// Seconds of every seal since the last call of `takeDurations`, at most 1,000.
-  public var sealSeconds: [Double] = []
-  /// Seconds of every sync to disk since the last call of `takeDurations`, at most 1,000.
-  public var syncSeconds: [Double] = []
-  public var sealSecondsTotal = 0.0
-  public var syncSecondsTotal = 0.0
-  public var syncCount = 0
+  /// Transactions that were synced to disk, with everything that is written in them.
+  public var syncs = Durations()
   public var transactionCount = 0
-  /// Failed writes by operation: `append`, `sync`, `seal`, `retention`, `catalog`.
+  /// Failed writes by operation: `append`, `sync`, `seal`, `delete`.
   public var writeErrorsByOperation: [String: Int] = [:]
   public var segmentsDropped = 0
   public var eventsDropped = 0
-  public var volumeAvailableBytes = 0
-  public var volumeCapacityBytes = 0
+  public var volumeAvailableBytes: Int?
+  public var volumeCapacityBytes: Int?
   public var oldestEvent: Timestamp?
   public var hotEventCount = 0
   public var hotIndexBytes = 0

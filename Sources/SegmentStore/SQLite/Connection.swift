@@ -5,7 +5,7 @@ import TraceStore
 ///
 /// Not thread-safe: its owner uses it from one thread, or inside a lock. Without mmap (a file cut short would kill
 /// the process), without SECURE_DELETE (Debian turns it on, which doubles the writes), and never checkpointing a WAL
-/// when it closes, because hot files are deleted whole.
+/// when it closes, because hot files are deleted whole. `@safe`: the handle is closed once, by `close`, and checked before use.
 @safe final class Connection {
   enum Mode: Equatable {
     case readWrite

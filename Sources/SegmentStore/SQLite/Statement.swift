@@ -126,7 +126,7 @@ import TraceStore
 
 private let emptyText: StaticEmpty = StaticEmpty()
 
-/// One zero byte that lives as long as the process.
+/// One zero byte that lives as long as the process. `@safe`: never freed, never written.
 @safe private struct StaticEmpty: @unchecked Sendable {
   // `@unchecked Sendable`: never written after `init`.
   private let byte: UnsafeMutableBufferPointer<CChar>

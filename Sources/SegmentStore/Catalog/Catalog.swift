@@ -1,0 +1,165 @@
+import EventModel
+import TraceStore
+
+/// One row of the catalog's `segments`.
+struct CatalogSegment: Hashable, Sendable {
+  enum State: String, Sendable { case live, quarantined }
+
+  var name: String
+  var state: State
+  var firstOrdinal: Int64
+  var lastOrdinal: Int64
+  var eventCount: Int
+  var reportCount: Int
+  /// Traces whose first event is in this segment: their sum over all segments is the number of traces.
+  var startedTraceCount: Int
+  var rawBytes: Int
+  var fileBytes: Int
+  var firstCreated: Timestamp
+  var lastCreated: Timestamp
+  var firstStored: Timestamp
+  var lastStored: Timestamp
+  /// Why it is quarantined; "" while it is live.
+  var reason: String
+}
+
+/// An event that got its trace after it was sealed (or while it was being sealed).
+struct LateAssignment: Hashable, Sendable {
+  var ordinal: Int64
+  var id: Identifier
+  var trace: Identifier
+}
+
+/// A range of ordinals that retention deleted.
+struct DroppedRange: Hashable, Sendable {
+  var first: Int64
+  var last: Int64
+  var eventCount: Int
+}
+
+/// Everything the catalog says, read in one transaction.
+struct CatalogContents: Sendable {
+  var sources: [(index: UInt32, name: String)] = []
+  var segments: [CatalogSegment] = []
+  /// First ordinals of the hot files, ascending.
+  var hot: [Int64] = []
+  var checkpoints: [SourceCheckpoint] = []
+  var late: [LateAssignment] = []
+  var dropped: [DroppedRange] = []
+}
+
+/// `catalog.db`: which files count. Always synced (`synchronous=FULL`); every row carries a checksum.
+///
+/// Not thread-safe: the store keeps it behind a lock.
+final class Catalog {
+  static let applicationID = 0x434c_4357
+  static let formatVersion: Int64 = 1
+
+  let connection: Connection
+
+  static let schema = """
+    CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS sources(source_index INTEGER PRIMARY KEY, name TEXT NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS segments(first_ordinal INTEGER PRIMARY KEY, last_ordinal INTEGER NOT NULL,
+      name TEXT NOT NULL, state TEXT NOT NULL, event_count INTEGER NOT NULL, report_count INTEGER NOT NULL,
+      started_trace_count INTEGER NOT NULL, raw_bytes INTEGER NOT NULL, file_bytes INTEGER NOT NULL,
+      first_created INTEGER NOT NULL, last_created INTEGER NOT NULL, first_stored INTEGER NOT NULL,
+      last_stored INTEGER NOT NULL, reason TEXT NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS hot(first_ordinal INTEGER PRIMARY KEY, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS checkpoints(source TEXT NOT NULL, sub_stream TEXT NOT NULL, major INTEGER NOT NULL,
+      minor INTEGER NOT NULL, token TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(source, sub_stream)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS late(ordinal INTEGER PRIMARY KEY, id BLOB NOT NULL, id_is_uuid INTEGER NOT NULL,
+      trace BLOB NOT NULL, trace_is_uuid INTEGER NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS dropped(first_ordinal INTEGER PRIMARY KEY, last_ordinal INTEGER NOT NULL,
+      event_count INTEGER NOT NULL, crc INTEGER NOT NULL);
+    """
+
+  /// - Parameter create: false never writes, not even a missing table.
+  init(_ path: String, create: Bool) throws(StoreError) {
+    connection = try Connection(path, create ? .readWrite : .readOnly, pageBytes: 4096)
+    if create {
+      try connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
+    }
+    let version = try connection.integer("PRAGMA user_version") ?? 0
+    guard version <= Self.formatVersion else {
+      throw StoreError(
+        .unsupportedFormat, "\(path) has format \(version); this program knows up to \(Self.formatVersion)",
+        hint: "use the Clew that wrote it, or a newer one")
+    }
+    if create && version == 0 { try createTables() }
+    if !create && version == 0 {
+      throw StoreError(.notFound, "\(path) holds no store yet", hint: "let `clew serve` or `clew import` write to it first")
+    }
+  }
+
+  func close() { connection.close() }
+
+  private func createTables() throws(StoreError) {
+    try connection.transaction { () throws(StoreError) in
+      try connection.execute(Self.schema)
+      try connection.execute("PRAGMA application_id=\(Self.applicationID); PRAGMA user_version=\(Self.formatVersion)")
+    }
+  }
+
+  /// - Throws: `.corrupted` if a row's checksum is wrong: the catalog is small, synced, and what all else hangs on.
+  func load() throws(StoreError) -> CatalogContents {
+    try connection.readTransaction { () throws(StoreError) -> CatalogContents in
+      var contents = CatalogContents()
+      contents.sources = try rows(CatalogRow.Source.self).map { ($0.index, $0.name) }
+      contents.segments = try rows(CatalogSegment.self)
+      contents.hot = try rows(CatalogRow.Hot.self).map { $0.first }
+      contents.checkpoints = try rows(SourceCheckpoint.self)
+      contents.late = try rows(LateAssignment.self)
+      contents.dropped = try rows(DroppedRange.self)
+      return contents
+    }
+  }
+
+  private func rows<Row: StoredRow>(_ type: Row.Type) throws(StoreError) -> [Row] {
+    var found: [Row] = []
+    var problem: String?
+    try forEachRow(type) { row, valid in
+      if valid, let row { found.append(row) } else if problem == nil { problem = "row \(found.count + 1)" }
+    }
+    if let problem {
+      throw StoreError(
+        .corrupted, "\(connection.path): table \(Row.table), \(problem) fails its checksum",
+        hint: "restore the file, or move the directory aside and import again")
+    }
+    return found
+  }
+
+  /// Calls `body` with every row and whether its checksum holds.
+  func forEachRow<Row: StoredRow>(_ type: Row.Type, _ body: (Row?, Bool) -> Void) throws(StoreError) {
+    let statement = try connection.prepare("SELECT \(Row.columns), crc FROM \(Row.table) ORDER BY 1, 2")
+    while try statement.step() {
+      let row = Row(statement)
+      let stored = UInt32(truncatingIfNeeded: statement.integer(Row.columnCount))
+      body(row, row?.checksum == stored)
+    }
+  }
+
+  func put<Row: StoredRow>(_ row: Row) throws(StoreError) {
+    let marks = Array(repeating: "?", count: Int(Row.columnCount) + 1).joined(separator: ",")
+    let statement = try connection.prepare("INSERT OR REPLACE INTO \(Row.table)(\(Row.columns),crc) VALUES(\(marks))")
+    try row.bind(statement)
+    try statement.bind(Row.columnCount + 1, Int64(row.checksum))
+    try statement.run()
+  }
+
+  func transaction<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R { try connection.transaction(body) }
+
+  func removeHot(first: Int64) throws(StoreError) {
+    try connection.execute("DELETE FROM hot WHERE first_ordinal=\(first)")
+  }
+
+  func removeSegment(first: Int64, last: Int64) throws(StoreError) {
+    try connection.execute("DELETE FROM segments WHERE first_ordinal=\(first)")
+    try connection.execute("DELETE FROM late WHERE ordinal BETWEEN \(first) AND \(last)")
+  }
+
+  func removeDropped() throws(StoreError) { try connection.execute("DELETE FROM dropped") }
+
+  /// The file stays small: its WAL is brought in when nothing else is going on.
+  func checkpoint() { try? connection.execute("PRAGMA wal_checkpoint(PASSIVE)") }
+}

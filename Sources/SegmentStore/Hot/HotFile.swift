@@ -1,0 +1,241 @@
+import Compression
+import EventModel
+import Platform
+import TraceStore
+
+/// Frames that stand in one row of a hot file.
+struct HotChunk {
+  var first: Int64
+  var count: Int
+  var bytes: [UInt8]
+}
+
+/// One hot file: rows of frames in the order of storing, and checkpoints, written in one transaction for each append.
+///
+/// A row is about one page, so that one event is read with one page. The WAL is not brought in: the file is deleted
+/// once it is sealed. Only if very small transactions have made the WAL much larger than what it holds, it is.
+final class HotFile: @unchecked Sendable {
+  // `@unchecked Sendable`: `writer` belongs to the one writing thread; `reader` and `cache` are only touched inside
+  // `readLock`; `retired` is set before the last reference goes.
+  static let pageBytes = 32 * 1024
+  /// Frames of one row: with the row's header they fit a page.
+  static let chunkBytes = 32_600
+  static let walBytesBeforeCheckpoint = 256 << 20
+
+  let path: String
+  let first: Int64
+  private var writer: Connection?
+  private var insert: Statement?
+  private var upsert: Statement?
+  private var synchronousIsFull = false
+  private let readLock = Lock()
+  private var reader: Connection?
+  private var select: Statement?
+  private var cache: ChunkCache
+  private let retired = Locked(false)
+
+  static let schema = """
+    CREATE TABLE IF NOT EXISTS batch(first_ordinal INTEGER PRIMARY KEY, event_count INTEGER NOT NULL,
+      stored_at INTEGER NOT NULL, frames BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS checkpoints(source TEXT NOT NULL, sub_stream TEXT NOT NULL, major INTEGER NOT NULL,
+      minor INTEGER NOT NULL, token TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(source, sub_stream)) WITHOUT ROWID;
+    """
+
+  /// - Parameter writable: creates the file if it is missing.
+  init(_ path: String, first: Int64, writable: Bool, cacheBytes: Int) throws(StoreError) {
+    self.path = path
+    self.first = first
+    cache = ChunkCache(bytesMax: cacheBytes)
+    if writable {
+      let writer = try Connection(path, .readWrite, pageBytes: Self.pageBytes, cacheBytes: 1 << 20)
+      try writer.execute("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=NORMAL")
+      if try writer.integer("PRAGMA user_version") != Catalog.formatVersion {
+        try writer.execute(Self.schema)
+        try writer.execute(
+          "PRAGMA application_id=\(Catalog.applicationID); PRAGMA user_version=\(Catalog.formatVersion)")
+      }
+      insert = try writer.prepare("INSERT INTO batch VALUES(?,?,?,?,?)")
+      upsert = try writer.prepare("INSERT OR REPLACE INTO checkpoints VALUES(?,?,?,?,?,?)")
+      self.writer = writer
+    }
+    let reader = try Connection(path, .readOnly, cacheBytes: 256 << 10)
+    select = try reader.prepare("SELECT event_count, stored_at, frames, crc FROM batch WHERE first_ordinal=?")
+    self.reader = reader
+  }
+
+  deinit {
+    insert = nil
+    upsert = nil
+    select = nil
+    writer?.close()
+    reader?.close()
+    if retired.withLock({ $0 }) { try? DirectoryLayout.removeDatabase(path) }
+  }
+
+  /// The file is deleted when its last user lets go of it.
+  func retire() { retired.withLock { $0 = true } }
+
+  /// Stores rows and checkpoints in one transaction; on failure nothing of it is stored.
+  ///
+  /// - Parameter full: the transaction, and all before it, survive the loss of power when this returns.
+  func append(
+    _ chunks: [HotChunk], checkpoints: [SourceCheckpoint], storedAt: Timestamp, full: Bool
+  ) throws(StoreError) {
+    guard let writer, let insert, let upsert else { throw StoreError(.closed, "\(path) is closed", hint: "") }
+    if full != synchronousIsFull {
+      try writer.execute("PRAGMA synchronous=\(full ? "FULL" : "NORMAL")")
+      synchronousIsFull = full
+    }
+    try writer.transaction { () throws(StoreError) in
+      for chunk in chunks { try Self.write(chunk, storedAt, insert) }
+      for checkpoint in checkpoints {
+        try checkpoint.bind(upsert)
+        try upsert.bind(6, Int64(checkpoint.checksum))
+        try upsert.run()
+      }
+    }
+  }
+
+  private static func write(_ chunk: HotChunk, _ storedAt: Timestamp, _ insert: Statement) throws(StoreError) {
+    let crc = checksum(chunk.first, chunk.count, storedAt, chunk.bytes)
+    try insert.bind(1, chunk.first)
+    try insert.bind(2, chunk.count)
+    try insert.bind(3, storedAt.nanoseconds)
+    try insert.bind(5, Int64(crc))
+    defer {
+      insert.reset()
+      insert.clearBindings()
+    }
+    try unsafe chunk.bytes.withUnsafeBufferPointer { (typed) throws(StoreError) in
+      try unsafe insert.bind(4, borrowing: UnsafeRawBufferPointer(typed))
+      try insert.run()
+    }
+  }
+
+  static func checksum(_ first: Int64, _ count: Int, _ storedAt: Timestamp, _ bytes: [UInt8]) -> UInt32 {
+    var checksum = RowChecksum(table: "batch")
+    checksum.add(first)
+    checksum.add(count)
+    checksum.add(storedAt.nanoseconds)
+    unsafe bytes.withUnsafeBytes { unsafe checksum.add($0) }
+    return checksum.value
+  }
+
+  /// Everything appended so far survives the loss of power.
+  func sync() throws(StoreError) {
+    try mapping { () throws(FileError) in
+      for file in [path + "-wal", path] where Files.exists(file) {
+        let descriptor = try FileDescriptor.openOrCreate(file)
+        try descriptor.sync()
+        descriptor.close()
+      }
+    }
+  }
+
+  var walBytes: Int { (try? Files.status(path + "-wal"))?.size ?? 0 }
+
+  /// Brings the WAL in, so that it starts again from its beginning. A stall of some 70 ms: only for files of very
+  /// small transactions.
+  func checkpoint() { try? writer?.execute("PRAGMA wal_checkpoint(PASSIVE)") }
+
+  /// The frames of the row that begins with `first`, read through the cache; nil if there is no such row.
+  func chunk(_ first: Int64) throws(StoreError) -> SharedBytes? {
+    try readLock.withLock { () throws(StoreError) -> SharedBytes? in
+      if let known = cache.find(first) { return known }
+      guard let select else { throw StoreError(.closed, "\(path) is closed", hint: "") }
+      try select.bind(1, first)
+      defer { select.reset() }
+      guard try select.step() else { return nil }
+      let count = Int(select.integer(0))
+      let storedAt = Timestamp(nanoseconds: select.integer(1))
+      let bytes = select.blob(2)
+      guard Int64(Self.checksum(first, count, storedAt, bytes)) == select.integer(3) else {
+        throw StoreError(.corrupted, "\(path): batch \(first) fails its checksum", hint: "run `clew verify`")
+      }
+      let shared = SharedBytes(bytes)
+      cache.insert(first, shared)
+      return shared
+    }
+  }
+
+  /// One row as it stands in the file.
+  struct Row {
+    var chunk: HotChunk
+    var storedAt: Timestamp
+    var isValid: Bool
+  }
+
+  /// Calls `body` with every row by ordinal, in one consistent view.
+  func forEachRow(_ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
+    try readLock.withLock { () throws(StoreError) in
+      guard let reader else { throw StoreError(.closed, "\(path) is closed", hint: "") }
+      let rows = try reader.prepare(
+        "SELECT first_ordinal, event_count, stored_at, frames, crc FROM batch ORDER BY first_ordinal")
+      while try rows.step() {
+        let chunk = HotChunk(first: rows.integer(0), count: Int(rows.integer(1)), bytes: rows.blob(3))
+        let storedAt = Timestamp(nanoseconds: rows.integer(2))
+        let computed = Self.checksum(chunk.first, chunk.count, storedAt, chunk.bytes)
+        try body(Row(chunk: chunk, storedAt: storedAt, isValid: Int64(computed) == rows.integer(4)))
+      }
+    }
+  }
+
+  /// The checkpoints of this file; rows that fail their checksum are left out and counted.
+  func checkpoints() throws(StoreError) -> (valid: [SourceCheckpoint], damagedCount: Int) {
+    try readLock.withLock { () throws(StoreError) -> ([SourceCheckpoint], Int) in
+      guard let reader else { throw StoreError(.closed, "\(path) is closed", hint: "") }
+      let rows = try reader.prepare("SELECT \(SourceCheckpoint.columns), crc FROM checkpoints ORDER BY 1, 2")
+      var found: [SourceCheckpoint] = []
+      var damaged = 0
+      while try rows.step() {
+        if let row = SourceCheckpoint(rows), Int64(row.checksum) == rows.integer(5) {
+          found.append(row)
+        } else {
+          damaged += 1
+        }
+      }
+      return (found, damaged)
+    }
+  }
+}
+
+/// Bytes that several threads read and nobody changes.
+final class SharedBytes: Sendable {
+  let bytes: [UInt8]
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+}
+
+/// The chunks that were read last, as many as fit.
+struct ChunkCache {
+  private let bytesMax: Int
+  private var byFirst: [Int64: (chunk: SharedBytes, stamp: UInt64)] = [:]
+  private var bytes = 0
+  private var stamp: UInt64 = 0
+
+  init(bytesMax: Int) { self.bytesMax = bytesMax }
+
+  mutating func find(_ first: Int64) -> SharedBytes? {
+    stamp += 1
+    guard let known = byFirst[first]?.chunk else { return nil }
+    byFirst[first]?.stamp = stamp
+    return known
+  }
+
+  mutating func insert(_ first: Int64, _ chunk: SharedBytes) {
+    if chunk.bytes.count > bytesMax / 2 { return }
+    stamp += 1
+    byFirst[first] = (chunk, stamp)
+    bytes += chunk.bytes.count
+    if bytes > bytesMax { evict() }
+  }
+
+  /// Drops the older half at once: rare, and so no list needs to be kept in order.
+  private mutating func evict() {
+    let stamps = byFirst.values.map(\.stamp).sorted()
+    let middle = stamps[stamps.count / 2]
+    for (first, entry) in byFirst where entry.stamp <= middle {
+      bytes -= entry.chunk.bytes.count
+      byFirst[first] = nil
+    }
+  }
+}

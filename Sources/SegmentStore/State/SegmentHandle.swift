@@ -1,0 +1,85 @@
+import EventModel
+import Platform
+import Synchronization
+import TraceStore
+
+/// A sealed segment as the store uses it: its reader, whether it turned out damaged, and its end.
+///
+/// A segment that is read is deleted only when its last reader lets go of it.
+final class SegmentHandle: @unchecked Sendable {
+  // `@unchecked Sendable`: `reason` is only touched inside its lock, the rest is immutable or atomic.
+  let reader: SegmentReader
+  let row: CatalogSegment
+  private let damaged = Atomic<Bool>(false)
+  private let retired = Atomic<Bool>(false)
+  private let reason = Locked("")
+
+  init(reader: SegmentReader, row: CatalogSegment) {
+    self.reader = reader
+    self.row = row
+  }
+
+  deinit {
+    if retired.load(ordering: .acquiring) { try? Files.remove(reader.path) }
+  }
+
+  var name: String { row.name }
+  var ordinals: ClosedRange<Int64> { row.firstOrdinal...row.lastOrdinal }
+  var isDamaged: Bool { damaged.load(ordering: .relaxed) }
+  var damageReason: String { reason.withLock { $0 } }
+
+  /// The file goes when nobody reads it any more. It must have left the catalog before.
+  func retire() { retired.store(true, ordering: .releasing) }
+
+  func mayContain(eventID: IdentifierKey) -> Bool { !isDamaged && reader.mayContain(eventID: eventID) }
+  func mayContain(trace: IdentifierKey) -> Bool { !isDamaged && reader.mayContain(correlation: trace) }
+
+  /// Reads; damage sets the whole segment aside, in memory at once, and harms nothing else.
+  func read(log: Log, _ body: (SegmentReader) throws(StoreError) -> Void) {
+    if isDamaged { return }
+    do { try body(reader) } catch { note(error, log: log) }
+  }
+
+  func note(_ error: StoreError, log: Log) {
+    guard !damaged.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    reason.withLock { $0 = error.message }
+    log.error("store", "\(error.message); \(name) is set aside, everything else goes on")
+  }
+}
+
+extension SegmentReader {
+  /// Every event of the traces with this key, by ordinal (different texts may share a key, which is as unlikely as two
+  /// equal UUIDs).
+  func forEachEvent(
+    ofTraceKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) {
+    guard mayContain(correlation: key) else { return }
+    for number in try candidates(.correlation, key) {
+      let block = try self.block(number)
+      for run in block.runs where run.key == key && run.trace != nil {
+        for index in run.events {
+          let next = try block.withEvent(at: index) { (event) throws(StoreError) in try body(event, run.trace) }
+          if next == .stop { return }
+        }
+      }
+    }
+  }
+
+  /// Every event whose id has this key, in the order of blocks.
+  func forEachEvent(
+    withIDKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) {
+    guard mayContain(eventID: key) else { return }
+    for number in try candidates(.eventID, key) {
+      let block = try self.block(number)
+      for run in block.runs {
+        for index in run.events {
+          let next = try block.withEvent(at: index) { (event) throws(StoreError) -> Walk in
+            event.idKey == key ? try body(event, run.trace) : .proceed
+          }
+          if next == .stop { return }
+        }
+      }
+    }
+  }
+}

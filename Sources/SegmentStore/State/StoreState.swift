@@ -1,0 +1,220 @@
+import EventModel
+import Platform
+import TraceStore
+
+/// Everything the store knows in memory. Changed by the writing thread inside the store's lock; read inside that lock,
+/// or by the writing thread.
+final class StoreState {
+  /// By ordinal; the last one is written.
+  var generations: [HotGeneration] = []
+  /// Live segments, by ordinal.
+  var segments: [SegmentHandle] = []
+  var quarantined: [CatalogSegment] = []
+  /// Names of hot files with damaged rows.
+  var damagedHot: [String] = []
+  var dropped: [DroppedRange] = []
+  var sources = SourceTable()
+  var labels: LabelTable
+  var waiting: WaitingTable
+  var late = LateTable()
+  var checkpoints: [CheckpointKey: SourceCheckpoint] = [:]
+  var lastOrdinal: Int64 = 0
+  /// Events that are to be given a trace.
+  var pending: [PendingTrace] = []
+  let log: Log
+
+  init(options: StoreOptions, log: Log) {
+    labels = LabelTable(entriesMax: options.labelsMax, bytesMax: options.labelBytesMax)
+    waiting = WaitingTable(countMax: options.unresolvedMax)
+    self.log = log
+  }
+
+  var active: HotGeneration { generations[generations.count - 1] }
+
+  /// What all answers may lack.
+  func missing() -> [MissingPart] {
+    var parts = quarantined.map { MissingPart.damagedSegment(name: $0.name) }
+    parts += segments.filter(\.isDamaged).map { .damagedSegment(name: $0.name) }
+    parts += damagedHot.map { .damagedSegment(name: $0) }
+    for range in dropped { parts.append(.droppedByRetention(ordinals: range.first...range.last)) }
+    return parts
+  }
+
+  func generation(of ordinal: Int64) -> HotGeneration? {
+    generations.last { $0.index.place(ordinal) != nil }
+  }
+
+  /// The effective trace of an event of an older generation or segment, whose own record says `stored`.
+  func trace(of ordinal: Int64, stored: IdentifierKey) -> IdentifierKey {
+    late.isEmpty ? stored : late.trace(of: ordinal)?.key ?? stored
+  }
+
+  func trace(_ generation: HotGeneration, _ place: Int) -> IdentifierKey {
+    let stored = generation.index.traceKey(place)
+    return late.isEmpty ? stored : trace(of: generation.index.ordinal(place), stored: stored)
+  }
+
+  func known(_ generation: HotGeneration, _ place: Int) -> KnownEvent {
+    // Not through a copy of the index: that would retain every column.
+    KnownEvent(
+      ordinal: generation.index.ordinal(place), id: generation.index.ids[place],
+      source: UInt32(generation.index.sources[place]),
+      created: Timestamp(nanoseconds: generation.index.created[place]), label: generation.index.label(place),
+      failure: generation.index.failure(place), eventClass: generation.index.eventClass(place),
+      ownsCorrelation: generation.index.has(HotIndex.Flag.ownsCorrelation, place), trace: trace(generation, place))
+  }
+
+  /// Reads a segment; damage sets the segment aside, for this answer and all later ones, and harms nothing else.
+  func reading(_ segment: SegmentHandle, _ body: (SegmentReader) throws(StoreError) -> Void) {
+    segment.read(log: log, body)
+  }
+
+  /// Calls `body` with every stored event of that id, in whatever order.
+  func forEachKnown(id: IdentifierKey, _ body: (KnownEvent) -> Void) {
+    for generation in generations { generation.index.forEach(id: id) { body(known(generation, $0)) } }
+    for segment in segments where segment.mayContain(eventID: id) {
+      reading(segment) { (reader) throws(StoreError) in
+        try reader.forEachEvent(withIDKey: id) { event, stored in
+          body(known(sealed: event, stored: stored))
+          return .proceed
+        }
+      }
+    }
+  }
+
+  func known(sealed event: EventView, stored: Identifier?) -> KnownEvent {
+    KnownEvent(
+      event, label: labels.number(of: event), trace: trace(of: event.ordinal, stored: stored?.key ?? .zero))
+  }
+
+  /// Whether another event of that id is stored, whatever its class.
+  func isStored(id: IdentifierKey, excluding ordinal: Int64 = 0) -> Bool {
+    for generation in generations {
+      var found = false
+      generation.index.forEach(id: id) { if generation.index.ordinal($0) != ordinal { found = true } }
+      if found { return true }
+    }
+    var found = false
+    for segment in segments where !found && segment.mayContain(eventID: id) {
+      reading(segment) { (reader) throws(StoreError) in
+        try reader.forEachEvent(withIDKey: id) { event, _ in
+          if event.ordinal == ordinal { return .proceed }
+          found = true
+          return .stop
+        }
+      }
+    }
+    return found
+  }
+
+  /// Whether any event of that trace is stored, the newest generation left out.
+  func isTraceStoredBefore(_ trace: IdentifierKey) -> Bool {
+    for generation in generations.dropLast() {
+      if let number = generation.index.traceTable.find(trace),
+        generation.index.traceTable.tail(number) != HotIndex.none
+      {
+        return true
+      }
+    }
+    if late.hasEvents(ofTrace: trace) { return true }
+    var found = false
+    for segment in segments where !found && segment.mayContain(trace: trace) {
+      reading(segment) { (reader) throws(StoreError) in
+        try reader.forEachEvent(ofTraceKey: trace) { _, _ in
+          found = true
+          return .stop
+        }
+      }
+    }
+    return found
+  }
+
+  func isTraceStored(_ trace: IdentifierKey) -> Bool {
+    if let number = active.index.traceTable.find(trace), active.index.traceTable.tail(number) != HotIndex.none {
+      return true
+    }
+    return isTraceStoredBefore(trace)
+  }
+}
+
+/// An event that is to be given a trace.
+struct PendingTrace {
+  var event: KnownEvent
+  var trace: IdentifierKey
+  /// Also if it has inherited another one.
+  var replaces: Bool
+}
+
+struct CheckpointKey: Hashable {
+  var source: String
+  var subStream: String
+}
+
+/// Sources by number; numbers are never given twice.
+struct SourceTable {
+  /// 16 bits of a column hold the number.
+  static let countMax = 65_535
+
+  private var names: [String?] = []
+  private var indexByName: [String: UInt32] = [:]
+
+  mutating func set(_ index: UInt32, _ name: String) {
+    while names.count <= Int(index) { names.append(nil) }
+    names[Int(index)] = name
+    indexByName[name] = index
+  }
+
+  func index(_ name: String) -> UInt32? { indexByName[name] }
+  func name(_ index: UInt32) -> String { Int(index) < names.count ? names[Int(index)] ?? "" : "" }
+  var nextIndex: UInt32 { UInt32(names.count) }
+  var all: [String] { names.compactMap { $0 } }
+}
+
+/// Traces of events that got them after their file was finished.
+struct LateTable: Sendable {
+  /// What a table of this kind may hold; more are counted by the log and found in no trace.
+  static let countMax = 1_000_000
+
+  private var byOrdinal: [Int64: LateAssignment] = [:]
+  private var byTrace: [IdentifierKey: [Int64]] = [:]
+
+  /// Children whose edge was taken back, and the first ordinal of the file that was written then: edges of files before
+  /// that one do not count.
+  private var voidBefore: [Int64: Int64] = [:]
+
+  var isEmpty: Bool { byOrdinal.isEmpty }
+  var traces: [Identifier] { Set(byOrdinal.values.map(\.trace)).sorted() }
+
+  mutating func makeVoid(_ child: Int64, before ordinal: Int64) { voidBefore[child] = ordinal }
+  func isVoid(_ child: Int64, in firstOrdinal: Int64) -> Bool {
+    guard !voidBefore.isEmpty, let before = voidBefore[child] else { return false }
+    return firstOrdinal < before
+  }
+  var count: Int { byOrdinal.count }
+
+  func trace(of ordinal: Int64) -> Identifier? { byOrdinal[ordinal]?.trace }
+  func hasEvents(ofTrace trace: IdentifierKey) -> Bool { !(byTrace[trace] ?? []).isEmpty }
+  func events(ofTrace trace: IdentifierKey) -> [LateAssignment] {
+    (byTrace[trace] ?? []).compactMap { byOrdinal[$0] }
+  }
+
+  /// - Returns: false if the table is full.
+  mutating func set(_ assignment: LateAssignment) -> Bool {
+    if let old = byOrdinal[assignment.ordinal] {
+      byTrace[old.trace.key]?.removeAll { $0 == assignment.ordinal }
+    } else if byOrdinal.count >= Self.countMax {
+      return false
+    }
+    byOrdinal[assignment.ordinal] = assignment
+    byTrace[assignment.trace.key, default: []].append(assignment.ordinal)
+    return true
+  }
+
+  mutating func remove(ordinals: ClosedRange<Int64>) {
+    for (ordinal, assignment) in byOrdinal where ordinals.contains(ordinal) {
+      byOrdinal[ordinal] = nil
+      byTrace[assignment.trace.key]?.removeAll { $0 == ordinal }
+      if byTrace[assignment.trace.key]?.isEmpty == true { byTrace[assignment.trace.key] = nil }
+    }
+  }
+}

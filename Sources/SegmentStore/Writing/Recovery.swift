@@ -1,0 +1,267 @@
+import EventModel
+import Platform
+import TraceStore
+
+extension SegmentStore {
+  /// Reads the catalog, opens what it names, removes what a crash left over, and replays the hot files.
+  func recover() throws(StoreError) {
+    var attempt = 0
+    while true {
+      attempt += 1
+      do {
+        try load()
+        return
+      } catch {
+        // Beside a writer a file may go between the catalog and its opening: then the catalog says something new.
+        guard !isWritable, error.code == .notFound, attempt < 20 else { throw error }
+        lock.withLock { state.removeAll(options) }
+      }
+    }
+  }
+
+  private func load() throws(StoreError) {
+    let catalogPath = path(DirectoryLayout.catalogName)
+    let opened = try Catalog(catalogPath, create: isWritable)
+    if isWritable { try mapping { () throws(FileError) in try Files.syncDirectory(directory) } }
+    let contents = try opened.load()
+    catalog.withLock { catalog in
+      catalog?.close()
+      catalog = opened
+    }
+    for source in contents.sources { state.sources.set(source.index, source.name) }
+    for checkpoint in contents.checkpoints { state.set(checkpoint) }
+    for assignment in contents.late { _ = state.late.set(assignment) }
+    state.dropped = contents.dropped
+    var last: Int64 = contents.dropped.map(\.last).max() ?? 0
+    last = max(last, contents.segments.map(\.lastOrdinal).max() ?? 0)
+    state.lastOrdinal = last
+    var hot = contents.hot
+    if isWritable { hot = try resolveLeftovers(contents) }
+    try openSegments(contents.segments)
+    loadWaiting()
+    for first in hot.sorted() { try replay(first: first) }
+    state.labels.forgetAnnouncements()
+    if isWritable {
+      if state.generations.isEmpty { try beginGeneration() }
+      if state.generations.count > 1 { sealer.wake() }
+    }
+  }
+
+  /// Files that the catalog does not name, and temporary ones.
+  ///
+  /// - Returns: the first ordinals of the hot files that count.
+  private func resolveLeftovers(_ contents: CatalogContents) throws(StoreError) -> [Int64] {
+    let names = try mapping { () throws(FileError) in try Files.list(directory) }
+    let known = Set(contents.segments.map(\.name))
+    var hot = contents.hot
+    let sealed = contents.segments.map { $0.firstOrdinal...$0.lastOrdinal } + contents.dropped.map { $0.first...$0.last }
+    for name in names {
+      if name.contains(DirectoryLayout.temporarySuffix) {
+        try mapping { () throws(FileError) in try Files.remove(path(name)) }
+      } else if let range = DirectoryLayout.segmentRange(name), !known.contains(name) {
+        if contents.hot.contains(where: { range.contains($0) }) || sealed.contains(where: { $0.overlaps(range) }) {
+          log.info("store", "\(name) was not published; its events are still in the hot file")
+          try mapping { () throws(FileError) in try Files.remove(path(name)) }
+        } else {
+          log.warning("store", "\(name) is no segment of this store; it is left alone")
+        }
+      } else if let first = DirectoryLayout.hotFirst(name), !contents.hot.contains(first) {
+        if try keepHot(name, first: first, sealed: sealed) { hot.append(first) }
+      }
+    }
+    for first in contents.hot where !names.contains(DirectoryLayout.hotName(first: first)) {
+      log.error("store", "\(DirectoryLayout.hotName(first: first)) is missing: its events are lost")
+      try withCatalog { (catalog) throws(StoreError) in try catalog.removeHot(first: first) }
+      hot.removeAll { $0 == first }
+    }
+    return hot
+  }
+
+  /// A hot file that the catalog does not name was sealed already, or never written to.
+  private func keepHot(_ name: String, first: Int64, sealed: [ClosedRange<Int64>]) throws(StoreError) -> Bool {
+    if !sealed.contains(where: { $0.contains(first) }) {
+      let file = try HotFile(path(name), first: first, writable: true, cacheBytes: 0)
+      var rowCount = 0
+      try file.forEachRow { (_) throws(StoreError) in rowCount += 1 }
+      if rowCount > 0 {
+        log.warning("store", "\(name) is not in the catalog, but holds events: it is taken in")
+        try withCatalog { (catalog) throws(StoreError) in try catalog.put(CatalogRow.Hot(first: first)) }
+        return true
+      }
+    }
+    try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(path(name)) }
+    return false
+  }
+
+  private func openSegments(_ rows: [CatalogSegment]) throws(StoreError) {
+    for row in rows {
+      if row.state == .quarantined {
+        state.quarantined.append(row)
+        continue
+      }
+      do {
+        let reader = try SegmentReader.open(path: path(row.name), cache: blockCache)
+        state.segments.append(SegmentHandle(reader: reader, row: row))
+      } catch {
+        if error.code == .unsupportedFormat { throw error }
+        if error.code == .notFound && !isWritable { throw error }
+        log.error("store", "\(error.message); \(row.name) is set aside, everything else goes on")
+        try quarantine(row, reason: error.message)
+      }
+    }
+    state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
+  }
+
+  /// Notes in the catalog (if we may write) that a segment is damaged.
+  func quarantine(_ row: CatalogSegment, reason: String) throws(StoreError) {
+    var row = row
+    row.state = .quarantined
+    row.reason = reason
+    state.quarantined.append(row)
+    if isWritable { try withCatalog { (catalog) throws(StoreError) in try catalog.put(row) } }
+  }
+
+  /// Segments in which a reader found damage leave the living, for good. Called by the writing thread.
+  func settleDamage() throws(StoreError) {
+    let damaged = state.segments.filter(\.isDamaged)
+    for handle in damaged {
+      try lockedQuarantine(handle)
+    }
+  }
+
+  private func lockedQuarantine(_ handle: SegmentHandle) throws(StoreError) {
+    var row = handle.row
+    row.state = .quarantined
+    row.reason = handle.damageReason
+    try withCatalog { (catalog) throws(StoreError) in try catalog.put(row) }
+    lock.withLock {
+      state.segments.removeAll { $0 === handle }
+      state.quarantined.append(row)
+    }
+  }
+
+  /// Children in sealed segments that still wait.
+  private func loadWaiting() {
+    var healed: Set<Int64> = []
+    for segment in state.segments {
+      state.reading(segment) { (reader) throws(StoreError) in try reader.forEachHealed { healed.insert($0) } }
+    }
+    for segment in state.segments {
+      var numbers: [UInt32: UInt32] = [:]
+      state.reading(segment) { (reader) throws(StoreError) in
+        for (index, labels) in try reader.labels() { numbers[index] = state.number(of: labels) }
+        try reader.forEachUnresolved { row in
+          if healed.contains(row.ordinal) { return }
+          state.wait(row, label: numbers[row.label] ?? 0)
+        }
+      }
+    }
+  }
+
+  /// Opens a hot file and derives again what follows from its events.
+  private func replay(first: Int64) throws(StoreError) {
+    let name = DirectoryLayout.hotName(first: first)
+    if !isWritable && !Files.exists(path(name)) {
+      throw StoreError(.notFound, "\(name) is gone: it was sealed meanwhile", hint: "")
+    }
+    let file = try HotFile(path(name), first: first, writable: isWritable, cacheBytes: options.hotCacheBytes)
+    var generation: HotGeneration?
+    var outcome = AppendOutcome()
+    var damagedRows = 0
+    try file.forEachRow { (row) throws(StoreError) in
+      guard row.isValid else {
+        damagedRows += 1
+        generation = nil
+        return
+      }
+      if row.chunk.first <= state.lastOrdinal { return }
+      if generation == nil {
+        let next = HotGeneration(file: file, first: row.chunk.first)
+        state.generations.append(next)
+        generation = next
+      }
+      replay(row, into: &outcome)
+    }
+    let checkpoints = try file.checkpoints()
+    for checkpoint in checkpoints.valid { state.set(checkpoint) }
+    if damagedRows + checkpoints.damagedCount > 0 {
+      log.error("store", "\(name): \(damagedRows) batches fail their checksums and are left out")
+      state.damagedHot.append(name)
+    }
+    if generation == nil { state.generations.append(HotGeneration(file: file, first: state.lastOrdinal + 1)) }
+  }
+
+  private func replay(_ row: HotFile.Row, into outcome: inout AppendOutcome) {
+    let generation = state.active
+    generation.index.beginChunk()
+    generation.noteStored(row.storedAt)
+    unsafe row.chunk.bytes.withUnsafeBytes { all in
+      var offset = 0
+      while offset < all.count {
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: all[offset...])
+        // The row's checksum held: a frame that is none was written so.
+        guard let event = try? unsafe EventView(validating: rest) else { return }
+        state.derive(event, offset: offset, indexInBatch: 0, into: &outcome)
+        unsafe offset += event.bytes.count
+      }
+    }
+    outcome.accepted.removeAll(keepingCapacity: true)
+    outcome.edges.removeAll(keepingCapacity: true)
+    outcome.newLabels.removeAll()
+  }
+
+  /// Opens the next hot file; from now on it is written.
+  func beginGeneration() throws(StoreError) {
+    let first = state.lastOrdinal + 1
+    let name = DirectoryLayout.hotName(first: first)
+    let file = try HotFile(path(name), first: first, writable: true, cacheBytes: options.hotCacheBytes)
+    try mapping { () throws(FileError) in try Files.syncDirectory(directory) }
+    try reach("hot-file-created")
+    try withCatalog { (catalog) throws(StoreError) in try catalog.put(CatalogRow.Hot(first: first)) }
+    lock.withLock { state.generations.append(HotGeneration(file: file, first: first)) }
+  }
+}
+
+extension StoreState {
+  /// Forgets everything, to load it again.
+  func removeAll(_ options: StoreOptions) {
+    generations = []
+    segments = []
+    quarantined = []
+    damagedHot = []
+    dropped = []
+    sources = SourceTable()
+    labels = LabelTable(entriesMax: options.labelsMax, bytesMax: options.labelBytesMax)
+    waiting = WaitingTable(countMax: options.unresolvedMax)
+    late = LateTable()
+    checkpoints = [:]
+    lastOrdinal = 0
+    pending = []
+  }
+
+  func set(_ checkpoint: SourceCheckpoint) {
+    checkpoints[CheckpointKey(source: checkpoint.source, subStream: checkpoint.subStream)] = checkpoint
+  }
+
+  /// The number of names that were read from a segment.
+  func number(of names: EventLabels) -> UInt32 {
+    guard let source = sources.index(names.source) else { return 0 }
+    return unsafe Array(names.service.utf8).withUnsafeBytes { service in
+      unsafe Array(names.handler.utf8).withUnsafeBytes { handler in
+        unsafe Array(names.type.utf8).withUnsafeBytes { type in
+          unsafe labels.number(source: source, service: service, handler: handler, type: type, identity: names.identity)
+        }
+      }
+    }
+  }
+
+  /// A child of a sealed segment goes on waiting.
+  func wait(_ row: UnresolvedChild, label: UInt32) {
+    let trace = late.trace(of: row.ordinal) ?? row.trace
+    var child = WaitingTable.Child(
+      cause: row.cause.key, ordinal: row.ordinal, created: row.created, label: label, source: row.sourceIndex,
+      failure: row.failure, hasNoTrace: trace == nil, traceOrID: trace?.key ?? row.childID.key)
+    child.isUnresolved = row.cause != trace && !isStored(id: row.cause.key)
+    _ = waiting.insert(child)
+  }
+}
