@@ -88,7 +88,8 @@ final class Catalog {
     }
     if create && version == 0 { try createTables() }
     if !create && version == 0 {
-      throw StoreError(.notFound, "\(path) holds no store yet", hint: "let `clew serve` or `clew import` write to it first")
+      throw StoreError(
+        .notFound, "\(path) holds no store yet", hint: "let `clew serve` or `clew import` write to it first")
     }
   }
 

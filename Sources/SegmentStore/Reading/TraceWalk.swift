@@ -55,7 +55,9 @@ final class TraceWalk {
         return (1...max(1, table.count)).lazy.filter { $0 <= table.count && table.tail(UInt32($0)) != HotIndex.none }
           .map { (table.firstCreated(UInt32($0)), table.identifier(UInt32($0))) }
       }
-      for (time, trace) in traces where range.until.map({ time < $0 }) ?? true { push(Entry(time: time, item: .part(trace))) }
+      for (time, trace) in traces where range.until.map({ time < $0 }) ?? true {
+        push(Entry(time: time, item: .part(trace)))
+      }
     }
   }
 

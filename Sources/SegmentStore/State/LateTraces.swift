@@ -29,7 +29,8 @@ extension StoreState {
         LateAssignment(
           ordinal: event.ordinal, id: identifier(of: event), trace: identifier(ofTrace: trace)))
       guard known else {
-        log.limitedWarning("store", "more than \(LateTable.countMax) late assignments: event \(event.ordinal) stays out")
+        log.limitedWarning(
+          "store", "more than \(LateTable.countMax) late assignments: event \(event.ordinal) stays out")
         return
       }
       active.index.late.append(

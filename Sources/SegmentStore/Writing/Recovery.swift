@@ -54,7 +54,8 @@ extension SegmentStore {
     let names = try mapping { () throws(FileError) in try Files.list(directory) }
     let known = Set(contents.segments.map(\.name))
     var hot = contents.hot
-    let sealed = contents.segments.map { $0.firstOrdinal...$0.lastOrdinal } + contents.dropped.map { $0.first...$0.last }
+    let sealed =
+      contents.segments.map { $0.firstOrdinal...$0.lastOrdinal } + contents.dropped.map { $0.first...$0.last }
     for name in names {
       if name.contains(DirectoryLayout.temporarySuffix) {
         try mapping { () throws(FileError) in try Files.remove(path(name)) }

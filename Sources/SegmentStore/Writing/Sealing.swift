@@ -144,7 +144,9 @@ struct Sealing {
       if trace == 0 || isWritten[Int(trace)] { continue }
       isWritten[Int(trace)] = true
       try writer.beginTrace(index.traceTable.identifier(trace))
-      for member in index.places(ofTraceNumber: trace) { try add(member, index.traceTable.identifier(trace), writer, &extras) }
+      for member in index.places(ofTraceNumber: trace) {
+        try add(member, index.traceTable.identifier(trace), writer, &extras)
+      }
       try writer.endTrace()
       if store.sealer.isStopping { throw StoreError(.closed, "the store is closing", hint: "") }
     }
