@@ -120,7 +120,8 @@ public final class FollowedFile: @unchecked Sendable {
     while true {
       if lines.takeWhole(into: &batch) { return try finished(batch, file) }
       let position = readOffset
-      let count = unsafe try lines.fillFile { (room) throws(FileError) in unsafe try file.read(into: room, at: position) }
+      let count = unsafe try lines.fillFile { (room) throws(FileError) in unsafe try file.read(into: room, at: position)
+      }
       if lines.sawGzip { return nil }
       if count == 0 { break }
       readOffset += count

@@ -1,0 +1,108 @@
+import Testing
+import WireFormats
+
+@Suite("JSON values") struct JSONValueTests {
+  @Test func `a document becomes a tree and text again`() throws {
+    let text = #"{"a":[1,-2.50,true,false,null,"x\"é"],"b":{},"c":[],"big":123456789012345678901234567890}"#
+    let value = try JSONValue.parse(text)
+    #expect(String(decoding: value.encoded, as: UTF8.self) == text)
+    #expect(value["a"]?[1]?.double == -2.5)
+    #expect(value["a"]?[0]?.int == 1)
+    #expect(value["a"]?[2]?.bool == true)
+    #expect(value["a"]?[4]?.isNull == true)
+    #expect(value["a"]?[5]?.string == "x\"é")
+    #expect(value["big"]?.int == nil)
+    #expect(value["b"]?.members?.isEmpty == true)
+    #expect(value["missing"] == nil)
+  }
+
+  @Test func `of equal keys the last one counts and all are kept`() throws {
+    let value = try JSONValue.parse(#"{"a":1,"a":2}"#)
+    #expect(value["a"]?.int == 2)
+    #expect(value.members?.count == 2)
+  }
+
+  @Test func `depth beyond the limit is refused`() throws {
+    let deep = String(repeating: "[", count: 512) + String(repeating: "]", count: 512)
+    #expect(throws: Never.self) { try JSONValue.parse(deep) }
+    #expect(throws: JSONError.self) { try JSONValue.parse("[" + deep + "]") }
+    #expect(throws: JSONError.self) { try JSONValue.parse("[[1]]", depthMax: 1) }
+  }
+
+  @Test(arguments: [
+    (#""\u0041""#, "A"), (#""\u00e9""#, "é"), (#""\u20ac""#, "€"), (#""\ud83d\ude00""#, "😀"),
+    (#""\ud800x""#, "\u{fffd}x"), (#""\udc00""#, "\u{fffd}"), (#""\ud800\ud800""#, "\u{fffd}\u{fffd}"),
+    (#""\b\f\n\r\t\/\\\"""#, "\u{8}\u{c}\n\r\t/\\\""), (#""a\u0000b""#, "a\u{0}b"),
+  ])
+  func `escapes are read, lone surrogates repaired`(_ text: String, _ expected: String) throws {
+    #expect(try JSONValue.parse(text).string == expected)
+  }
+
+  @Test(arguments: [(#"\ud800x"#, false), (#"\udc00\ud800"#, false), (#"\ud83d\ude00"#, true), (#"a\u0000"#, true)])
+  func `names with lone surrogates are told apart`(_ content: String, _ whole: Bool) {
+    let bytes = Array(content.utf8)
+    var text: [UInt8] = []
+    #expect(unsafe bytes.withUnsafeBytes { unsafe JSONText.unescape($0, into: &text) } == whole)
+  }
+}
+
+@Suite("JSON writer") struct JSONWriterTests {
+  @Test func `commas and nesting are set by themselves`() {
+    var json = JSONWriter()
+    json.beginObject()
+    json.member("a", 1)
+    json.member("b", "x")
+    json.key("c")
+    json.beginArray()
+    json.int(-5)
+    json.beginObject()
+    json.endObject()
+    json.null()
+    json.bool(true)
+    json.raw(Array("[1]".utf8))
+    json.endArray()
+    json.member("d", Double?.none)
+    json.member("e", String?.none)
+    json.member("f", 0.1)
+    json.member("g", false)
+    json.endObject()
+    let expected = #"{"a":1,"b":"x","c":[-5,{},null,true,[1]],"d":null,"e":null,"f":0.1,"g":false}"#
+    #expect(String(decoding: json.bytes, as: UTF8.self) == expected)
+  }
+
+  @Test(arguments: [0.1, 1e300, -Double.leastNonzeroMagnitude, 1e16, 123456.789, 0, -0.0, 1e-7])
+  func `doubles come back as they went`(_ number: Double) throws {
+    var json = JSONWriter()
+    json.double(number)
+    #expect(try JSONValue.parse(json.bytes).double == number)
+  }
+
+  @Test(arguments: [Double.infinity, -.infinity, .nan])
+  func `what JSON cannot say is null`(_ number: Double) {
+    var json = JSONWriter()
+    json.double(number)
+    #expect(json.bytes == Array("null".utf8))
+  }
+
+  @Test func `every character comes back, and the text is ASCII-safe for lines`() throws {
+    for scalar in (0...0x3000).compactMap(Unicode.Scalar.init) {
+      let text = "12345\(scalar)6789012\(scalar)"
+      var json = JSONWriter()
+      json.string(text)
+      #expect(try JSONValue.parse(json.bytes).string == text)
+      #expect(!json.bytes.contains(0x0a) && !json.bytes.contains(0x0d))
+    }
+  }
+
+  @Test func `bytes that are no UTF-8 are repaired`() throws {
+    var json = JSONWriter()
+    json.string([0x61, 0xff, 0x62, 0xe2, 0x82] as [UInt8])
+    #expect(try JSONValue.parse(json.bytes).string == "a\u{fffd}b\u{fffd}\u{fffd}")
+  }
+
+  @Test func `line separators of JavaScript are escaped`() {
+    var json = JSONWriter()
+    json.string("a\u{2028}\u{2029}\u{202a}")
+    #expect(String(decoding: json.bytes, as: UTF8.self) == "\"a\\u2028\\u2029\u{202a}\"")
+  }
+}
