@@ -4,9 +4,10 @@ public import Platform
 /// A file that is read as it grows: from a checkpoint on, over rotations and truncations.
 ///
 /// A line counts once its line feed is there. When the path becomes another file (rotation by rename), the old one is
-/// read to its end first, its last line also without a line feed; a rotation that happened while nobody read is found
-/// too, if the old file is still in the same directory. When the file becomes shorter, or its first bytes change, it
-/// is read from its start. One thread calls `nextBatch`; everything else may be called from any.
+/// read to its end first, its last line also without a line feed, then the files that were rotated meanwhile: those of
+/// the same directory whose name starts with the path's and that were written later. A rotation that happened while
+/// nobody read is found too, if the old file is still in the same directory and not compressed. When the file becomes
+/// shorter, or its first bytes change, it is read from its start. One thread calls `nextBatch`; everything else may be called from any.
 public final class FollowedFile: @unchecked Sendable {
   // `@unchecked Sendable`: what `nextBatch` works with is touched by its one thread only; what others see is in
   // `shared`, behind its lock.
@@ -17,6 +18,8 @@ public final class FollowedFile: @unchecked Sendable {
     public var rotations = 0
     /// The file became shorter than what was read of it, or was written anew.
     public var truncations = 0
+
+    public init() {}
   }
 
   public struct Batch: Sendable {
@@ -49,7 +52,11 @@ public final class FollowedFile: @unchecked Sendable {
   private var resumeOffset = 0
   /// The path is another file now: this one gets no more bytes.
   private var isOutOfUse = false
-  private var reopensAtStart = false
+  /// There is something to do at once, without waiting.
+  private var looksAgain = false
+  /// What was read to its end most recently, so that files written in the same instant are read once.
+  private var finishedFiles: [FileIdentity] = []
+  private var finishedModified: Int64 = 0
 
   /// - Parameter checkpoint: the last stored place; nil starts at the beginning. One of another path counts as nil.
   public init(
@@ -91,7 +98,7 @@ public final class FollowedFile: @unchecked Sendable {
       do throws(FileError) {
         if let batch = try look() { return batch }
       } catch {
-        close()
+        closeForRetry()
         throw EventReadError(
           .inputOutput, error.description, hint: "the source is tried again; check the path and its permissions")
       }
@@ -101,8 +108,8 @@ public final class FollowedFile: @unchecked Sendable {
           .unsupported, "\(path) is compressed, and a compressed file cannot be followed",
           hint: "read it once with `clew import`")
       }
-      if reopensAtStart {
-        reopensAtStart = false
+      if looksAgain {
+        looksAgain = false
         continue
       }
       let poll = Instant.now.advanced(bySeconds: Self.pollSeconds)
@@ -139,23 +146,31 @@ public final class FollowedFile: @unchecked Sendable {
     if isAnother {
       startOver(at: 0, line: 0)
       lock.withLock { shared.counters.truncations += 1 }
-      reopensAtStart = true
+      looksAgain = true
       return nil
     }
-    guard let named = try? Files.status(path), !identity.isSameFile(named) else { return nil }
+    guard isReplaced(now) else { return nil }
     if !isOutOfUse {
       // The writer may have written between the last read and the renaming: look once more.
       isOutOfUse = true
-      reopensAtStart = true
+      looksAgain = true
       return nil
     }
     var batch = lines.newBatch()
     lines.takeLast(into: &batch)
     let last = batch.lines > 0 ? try finished(batch, file) : nil
+    finishedFiles = finishedFiles.suffix(15) + [identity]
+    finishedModified = now.modifiedNanoseconds
     close()
     lock.withLock { shared.counters.rotations += 1 }
-    reopensAtStart = last == nil
+    looksAgain = last == nil
     return last
+  }
+
+  /// The path is another file; or it is not there, and files that were written later are.
+  private func isReplaced(_ now: FileStatus) -> Bool {
+    if let named = try? Files.status(path) { return !identity.isSameFile(named) }
+    return successor(of: finishedFiles + [identity], modified: now.modifiedNanoseconds) != path
   }
 
   private func finished(_ batch: ReadBatch, _ file: FileDescriptor) throws(FileError) -> Batch {
@@ -184,14 +199,33 @@ public final class FollowedFile: @unchecked Sendable {
     if let file { return file }
     if let token = resumeToken, let opened = try resume(token) { return opened }
     do throws(FileError) {
-      let opened = try FileDescriptor.openForReading(path)
+      let next = successor(of: finishedFiles, modified: finishedModified)
+      let opened = try FileDescriptor.openForReading(next)
       try use(opened, offset: 0, line: 0)
+      isOutOfUse = next != path
       return opened
     } catch {
       guard error.isNotFound else { throw error }
       note(caughtUp: false, head: nil)
       return nil
     }
+  }
+
+  /// The file to read next: the path, or what was rotated away between the end of the last file and now.
+  private func successor(of finished: [FileIdentity], modified: Int64) -> String {
+    guard !finished.isEmpty else { return path }
+    let packed = [".gz", ".xz", ".zst", ".bz2"]
+    var best = path
+    var bestModified = (try? Files.status(path))?.modifiedNanoseconds ?? .max
+    for candidate in candidates() where candidate != path && candidate.hasPrefix(path) {
+      guard !packed.contains(where: candidate.hasSuffix), let status = try? Files.status(candidate), status.isRegular,
+        status.modifiedNanoseconds >= modified, status.modifiedNanoseconds <= bestModified,
+        !finished.contains(where: { $0.isSameFile(status) })
+      else { continue }
+      best = candidate
+      bestModified = status.modifiedNanoseconds
+    }
+    return best
   }
 
   /// Opens the file the checkpoint speaks of, where it was left.
@@ -243,6 +277,15 @@ public final class FollowedFile: @unchecked Sendable {
       identity.headBytes = 0
       identity.headChecksum = 0
     }
+  }
+
+  /// The next look goes on where this one failed.
+  private func closeForRetry() {
+    if file != nil, identity.headBytes > 0 {
+      resumeToken = FileToken(identity: identity, lines: lines.lineNumber, path: path)
+      resumeOffset = lines.offset
+    }
+    close()
   }
 
   private func close() {
