@@ -84,6 +84,30 @@ final class ConnectionRecord: @unchecked Sendable {
     }
   }
 
+  /// Since when nothing but the client's words are waited for; nil while the server has something to do.
+  var incompleteSince: Instant? {
+    lock.withLock {
+      switch state.phase {
+      case .waiting, .reading: state.open ? state.since : nil
+      case .handling, .writing, .lingering, .cut: nil
+      }
+    }
+  }
+
+  /// Ends the connection if it is still incomplete.
+  ///
+  /// - Returns: whether it was.
+  func evict() -> Bool {
+    lock.withLock {
+      switch state.phase {
+      case .waiting, .reading:
+        if state.open { cut() }
+        return state.open
+      case .handling, .writing, .lingering, .cut: return false
+      }
+    }
+  }
+
   enum Finding {
     case fine, timedOut, idle, stalled
     /// The client of this stream went away.

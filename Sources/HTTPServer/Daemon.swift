@@ -97,6 +97,7 @@ import Platform
     state.withLock { $0.connections += 1 }
     core.table.add(record)
     core.count { $0.connectionsAccepted += 1 }
+    core.makeRoom()
   }
 
   func closed(_ record: ConnectionRecord) {

@@ -57,7 +57,8 @@ public enum AccessToken: Sendable, Equatable {
 public struct HTTPServerLimits: Sendable {
   /// Above so many open connections only essential routes are answered; others get 503.
   public var connectionsWorkingMax = 512
-  /// Above so many, new connections are closed at once. Every connection is a thread and a file descriptor.
+  /// Above so many, new connections are closed at once; from nine tenths on, each new one first ends the one whose
+  /// request has been incomplete for longest. Every connection is a thread and a file descriptor.
   public var connectionsMax = 2048
   /// Memory of a connection: request line, headers, and the buffers of both directions. More headers give 431.
   public var connectionMemoryBytes = 64 * 1024

@@ -21,6 +21,8 @@ public struct HTTPServerCounters: Sendable, Equatable {
   public var connectionsRejected = 0
   /// Cut off because a request was not complete in time.
   public var connectionsTimedOut = 0
+  /// Cut off because a request was not complete and there was no room for others.
+  public var connectionsEvicted = 0
   /// Ended before a request was understood: garbage, endless headers, TLS that failed, or a client that said nothing.
   public var connectionsWithoutRequest = 0
   public var requests = 0

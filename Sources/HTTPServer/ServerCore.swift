@@ -168,6 +168,17 @@ final class ServerCore: @unchecked Sendable {
 
   func requestEnded() { table.requestEnded() }
 
+  /// Near the hard limit, each new connection costs the one that has been incomplete for longest its place: so a crowd
+  /// of clients that say nothing does not keep others out.
+  func makeRoom() {
+    guard table.count > limits.connectionsMax / 10 * 9 else { return }
+    var oldest: (record: ConnectionRecord, since: Instant)?
+    for record in table.all {
+      if let since = record.incompleteSince, since < oldest?.since ?? .now { oldest = (record, since) }
+    }
+    if oldest?.record.evict() == true { count { $0.connectionsEvicted += 1 } }
+  }
+
   var isCrowded: Bool { table.count > limits.connectionsWorkingMax }
 
   /// - Returns: false if the bodies in memory would be more than allowed; nothing is taken then.

@@ -133,7 +133,7 @@ final class TestHandler: HTTPHandler {
     }
   }
 
-  static let bigBody = [UInt8]((0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 / 7 ^ $0) })
+  static let bigBody = (0..<3_000).flatMap { [UInt8](repeating: UInt8($0 % 251), count: 1_000) }
 
   private func stream(
     _ piece: String, count: Int, quietAfter: Int = .max, type: String, failed: Bool = false

@@ -14,7 +14,10 @@ import Testing
   }
 
   private func isAlive(_ server: TestServer) throws -> Bool {
-    try RawClient(server.port).exchange("GET /livez HTTP/1.1\r\nhost: h\r\n\r\n")?.status == 200
+    // More than one try, because on a busy machine this client may be the slow one.
+    try eventually(within: 5) {
+      try RawClient(server.port).exchange("GET /livez HTTP/1.1\r\nhost: h\r\n\r\n")?.status == 200
+    }
   }
 
   @Test(arguments: [
@@ -111,7 +114,7 @@ import Testing
     let server = try TestServer {
       $0.limits.connectionsWorkingMax = 300
       $0.limits.connectionsMax = 1500
-      $0.limits.requestSeconds = 4
+      $0.limits.requestSeconds = 8
     }
     var clients: [RawClient] = []
     for index in 0..<1000 {
@@ -123,7 +126,7 @@ import Testing
     for path in ["/livez", "/metrics"] {
       let begin = Instant.now
       #expect(try RawClient(server.port).exchange("GET \(path) HTTP/1.1\r\nhost: h\r\n\r\n")?.status == 200)
-      #expect(Instant.now.seconds(since: begin) < 2)
+      #expect(Instant.now.seconds(since: begin) < 4)
     }
     let refused = try #require(try RawClient(server.port).exchange("GET /hello HTTP/1.1\r\nhost: h\r\n\r\n"))
     #expect(refused.status == 503)
@@ -131,23 +134,47 @@ import Testing
     #expect(refused.header("connection")?.lowercased() == "close")
     #expect(refused.text.contains("overloaded"))
     // Those that never finish their request are gone after a while, and everybody is served again.
-    #expect(eventually(within: 15) { server.counters.connectionsTimedOut == 1000 })
+    #expect(eventually(within: 25) { server.counters.connectionsTimedOut == 1000 })
     #expect(eventually { server.counters.connectionsOpen == 0 })
     #expect(try RawClient(server.port).exchange("GET /hello HTTP/1.1\r\nhost: h\r\n\r\n")?.status == 200)
     #expect(server.counters.refusals == [.overloaded: 1])
     clients = []
   }
 
-  @Test func `beyond the hard limit connections are closed and counted`() throws {
+  @Test func `beyond the hard limit the oldest that say nothing make room, and each end is counted`() throws {
     let server = try TestServer {
-      $0.limits.connectionsWorkingMax = 10
-      $0.limits.connectionsMax = 20
-      $0.limits.requestSeconds = 1
+      $0.limits.connectionsWorkingMax = 50
+      $0.limits.connectionsMax = 100
+      $0.limits.requestSeconds = 3
     }
-    let clients = try (0..<40).map { _ in try RawClient(server.port) }
-    #expect(eventually { server.counters.connectionsRejected == 20 })
-    #expect(clients.filter { $0.ends(within: 5) }.count == 40)
-    #expect(eventually { server.counters.connectionsTimedOut == 20 })
-    #expect(eventually { (try? isAlive(server)) == true })
+    let clients = try (0..<300).map { _ in try RawClient(server.port) }
+    // Long before the first runs into its time.
+    #expect(eventually(within: 2.5) { (try? isAlive(server)) == true })
+    #expect(server.counters.connectionsTimedOut == 0)
+    #expect(server.counters.connectionsEvicted > 0)
+    #expect(clients.filter { $0.ends(within: 8) }.count == 300)
+    #expect(
+      eventually {
+        let counters = server.counters
+        return counters.connectionsRejected + counters.connectionsEvicted + counters.connectionsTimedOut >= 300
+      })
+  }
+
+  @Test func `connections at work are not ended for others`() throws {
+    let server = try TestServer {
+      $0.limits.connectionsWorkingMax = 8
+      $0.limits.connectionsMax = 10
+    }
+    let busy = try (0..<5).map { _ in
+      let client = try RawClient(server.port)
+      client.send("GET /slow HTTP/1.1\r\nhost: h\r\n\r\n")
+      return client
+    }
+    #expect(eventually { server.handler.waiting.withLock { $0 } == 5 })
+    let others = try (0..<50).map { _ in try RawClient(server.port) }
+    #expect(eventually { server.counters.connectionsEvicted + server.counters.connectionsRejected >= 40 })
+    server.handler.gate.open()
+    for client in busy { #expect(client.response()?.text == "at last") }
+    #expect(others.count == 50)
   }
 }

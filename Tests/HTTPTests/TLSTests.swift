@@ -156,7 +156,8 @@ import Testing
     let silent = try RawClient(server.port)
     #expect(silent.ends(within: 5))
     #expect(eventually { server.counters.connectionsOpen == 0 })
-    #expect(try client().request("GET", url(server, "/hello")).status == 200)
+    // The time holds for handshakes too, and a busy machine may need more than one.
+    #expect(eventually { (try? client().request("GET", url(server, "/hello")).status) == 200 })
   }
 
   @Test func `streams over TLS end when the client stops`() throws {
