@@ -103,7 +103,10 @@ let package = Package(
       ]),
     tests(
       "TraceServerTests",
-      ["TraceServer", "HTTPServer", "Ingest", "TraceStore", "EventModel", "WireFormats", "Platform", "TestSupport"]),
+      [
+        "TraceServer", "HTTPServer", "Ingest", "HandlerMetrics", "TraceStore", "EventModel", "WireFormats", "Platform",
+        "TestSupport",
+      ]),
     tests("CommandLineTests", ["clew", "Platform", "WireFormats", "TestSupport"]),
     tests("EndToEndTests", ["WireFormats", "Platform", "Compression", "HTTPClient", "TestSupport"]),
     tests("TidyTests", ["Platform", "TestSupport"]),
