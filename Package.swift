@@ -88,7 +88,7 @@ let package = Package(
     tests("PlatformTests", ["Platform", "EventModel", "TestSupport"]),
     tests("CompressionTests", ["Compression", "TestSupport"]),
     tests("TraceStoreTests", ["TraceStore", "EventModel", "WireFormats", "Platform", "TestSupport"]),
-    tests("TraceAssemblyTests", ["TraceAssembly", "EventModel", "TestSupport"]),
+    tests("TraceAssemblyTests", ["TraceAssembly", "TraceStore", "EventModel", "WireFormats", "TestSupport"]),
     tests("HandlerMetricsTests", ["HandlerMetrics", "PrometheusText", "EventModel", "TestSupport"]),
     tests("EventSourceTests", ["EventSource", "EventModel", "WireFormats", "Platform", "Compression", "TestSupport"]),
     tests(

@@ -31,6 +31,7 @@ public final class ChildProcess: Sendable {
 
   public let pid: pid_t
   private let state: Locked<State>
+  private let drains: [WorkerThread]
 
   /// Starts a program.
   ///
@@ -40,9 +41,12 @@ public final class ChildProcess: Sendable {
   public init(_ executable: String, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
     let started = try Self.starting.withLock { try Self.spawn(executable, arguments, environment) }
     pid = started.pid
-    state = Locked(State(input: started.input))
-    drain(started.output) { $0.output += $1 }
-    drain(started.errorOutput) { $0.errorOutput += $1 }
+    let state = Locked(State(input: started.input))
+    self.state = state
+    drains = [
+      Self.drain(started.output, state) { $0.output += $1 },
+      Self.drain(started.errorOutput, state) { $0.errorOutput += $1 },
+    ]
   }
 
   deinit {
@@ -51,6 +55,14 @@ public final class ChildProcess: Sendable {
       _ = waitpid(pid, nil, 0)
     }
     closeInput()
+    joinDrains()
+  }
+
+  /// A pipe ends when its last holder does, which may be a program that the program started and left behind: that one
+  /// is not waited for long.
+  private func joinDrains() {
+    guard eventually(within: 5, { state.withLock { $0.openPipes == 0 } }) else { return }
+    for drain in drains { drain.join() }
   }
 
   public var output: [UInt8] { state.withLock { $0.output } }
@@ -97,7 +109,7 @@ public final class ChildProcess: Sendable {
   /// - Returns: nil if it was still running at the deadline.
   public func wait(seconds: Double = 60) -> End? {
     guard eventually(within: seconds, { poll() != nil }) else { return nil }
-    _ = eventually(within: 5) { state.withLock { $0.openPipes == 0 } }
+    joinDrains()
     return poll()
   }
 
@@ -141,10 +153,11 @@ public final class ChildProcess: Sendable {
     }
   }
 
-  /// Reads a pipe to its end on a thread of its own, which ends with the program's last holder of the pipe.
-  private func drain(_ pipe: Int32, _ append: @escaping @Sendable (inout State, ArraySlice<UInt8>) -> Void) {
-    let state = self.state
-    _ = WorkerThread(name: "child-output") {
+  /// Reads a pipe to its end on a thread of its own.
+  private static func drain(
+    _ pipe: Int32, _ state: Locked<State>, _ append: @escaping @Sendable (inout State, ArraySlice<UInt8>) -> Void
+  ) -> WorkerThread {
+    WorkerThread(name: "child-output") {
       var buffer = [UInt8](repeating: 0, count: 65536)
       while true {
         let count = unsafe read(pipe, &buffer, buffer.count)

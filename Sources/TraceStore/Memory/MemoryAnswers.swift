@@ -19,7 +19,9 @@ extension MemoryState {
     for index in causality.membersByTrace[trace] ?? [] {
       frames.withEvent(at: index) { event in
         let source = names.intern(sources[Int(event.sourceIndex)])
-        records.append(TraceRecord(event, source: source, names: &names))
+        var record = TraceRecord(event, source: source, names: &names)
+        record.position = Self.shownPosition(event)
+        records.append(record)
       }
     }
     return TraceContents(correlation: trace, records: records, names: names)

@@ -63,7 +63,7 @@ extension StoreUnderTest {
     #expect(record.cause == stored.event.cause.flatMap { Identifier($0) }, comment)
     #expect(record.causeIsSpan == stored.shown.causeIsSpan, comment)
     #expect(record.created == stored.event.created, comment)
-    #expect(record.position == stored.event.position, comment)
+    #expect(record.position == stored.shown.position, comment)
     #expect(record.revision == stored.event.revision ?? -1, comment)
     #expect(names[record.source] == stored.source, comment)
     #expect(names[record.stream] == stored.event.stream, comment)
