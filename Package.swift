@@ -107,7 +107,9 @@ let package = Package(
         "TraceServer", "HTTPServer", "Ingest", "HandlerMetrics", "TraceStore", "EventModel", "WireFormats", "Platform",
         "TestSupport",
       ]),
-    tests("CommandLineTests", ["clew", "Platform", "WireFormats", "TestSupport"]),
+    tests(
+      "CommandLineTests",
+      ["clew", "DemoShop", "EventModel", "HTTPClient", "Platform", "WireFormats", "TestSupport"]),
     tests("EndToEndTests", ["WireFormats", "Platform", "Compression", "HTTPClient", "TestSupport"]),
     tests("TidyTests", ["Platform", "TestSupport"]),
   ]

@@ -1,4 +1,5 @@
 import EventSource
+import HTTPServer
 import HandlerMetrics
 import Platform
 
@@ -32,6 +33,7 @@ enum ConfigurationLoader {
     mistakes += rules(reader)
     if parsed.command.name == .serve { mistakes += sources(reader.configuration) + protection(reader) }
     if let bounds = reader.configuration.metricsOptions.bucketMistake() { mistakes.append("buckets: \(bounds)") }
+    if mistakes.isEmpty && parsed.command.name == .serve { mistakes += server(reader.configuration) }
     let unknown = SettingOverlay.unknownVariables(parsed.environment)
     return Outcome(
       configuration: reader.configuration, mistakes: mistakes,
@@ -109,6 +111,20 @@ enum ConfigurationLoader {
       found.append(
         "\(place("listen"))listening on \(Printable.escaped(made.host)) lets everybody in who reaches it: "
           + "configure a token or a client CA, or say --insecure")
+    }
+    return found
+  }
+
+  /// What the server itself has to say of certificates and addresses, and whether the directory can be one.
+  private static func server(_ configuration: Configuration) -> [String] {
+    var found: [String] = []
+    do {
+      try HTTPServer.check(configuration.serverConfiguration)
+    } catch {
+      found.append(Printable.escaped(error.description))
+    }
+    if let status = try? Files.status(configuration.dataDirectory), !status.isDirectory {
+      found.append("data: \(Printable.quoted(configuration.dataDirectory, limit: 500)) is no directory")
     }
     return found
   }

@@ -5,8 +5,3 @@ struct VerifyCommand {
   var style: Style
   func run() throws -> ExitCode { throw Failure("not in this build yet") }
 }
-struct InspectCommand {
-  var parsed: ParsedCommand
-  var output: Output
-  func run() throws -> ExitCode { throw Failure("not in this build yet") }
-}
