@@ -11,7 +11,7 @@ enum AnswerSources {
       if parsed.command.name == .tail {
         throw UsageError("'clew tail' needs a server", hint: "give --server URL instead of a directory")
       }
-      throw Failure("this build does not read directories yet: \(directory)")
+      return try DirectoryAnswers(directory)
     }
     var options = HTTPClientOptions()
     options.caFile = parsed.value("ca-file")

@@ -1,6 +1,7 @@
 import EventSource
 import Ingest
 import Platform
+import SegmentStore
 import TraceStore
 import WireFormats
 

@@ -12,7 +12,7 @@ import TraceStore
 final class Sidecar {
   private let configuration: Configuration
   private let log: Log
-  private let store: any TraceStore
+  private let store: SegmentStore
   private let metrics: ClewMetrics
   private let pipeline: IngestPipeline
   private let server: HTTPServer
@@ -37,7 +37,8 @@ final class Sidecar {
     options.bodyBytesMax = configuration.limits.bodyBytes
     options.configurationLoadedAt = clock.now()
     let api = ClewAPI(
-      reader: store, pipeline: pipeline, metrics: metrics, options: options, clock: clock, log: log)
+      reader: store, pipeline: pipeline, metrics: metrics, storeCounters: { [store] in StoreCounters(store.counters) },
+      options: options, clock: clock, log: log)
     server = HTTPServer(configuration: configuration.serverConfiguration, handler: api, log: log)
   }
 
