@@ -9,12 +9,12 @@ final class Ticker: @unchecked Sendable {
 
   init(seconds: Double, _ body: @escaping @Sendable () -> Void) {
     thread = WorkerThread(name: "clew-clock") { [self] in
-      while sleep(seconds) { body() }
+      while pause(seconds) { body() }
     }
   }
 
   /// False when stopped.
-  private func sleep(_ seconds: Double) -> Bool {
+  private func pause(_ seconds: Double) -> Bool {
     let deadline = Instant.now.advanced(bySeconds: seconds)
     return lock.withLock {
       while !isStopped && Instant.now < deadline { _ = lock.wait(until: deadline) }

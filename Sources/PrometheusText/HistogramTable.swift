@@ -16,7 +16,8 @@ public struct HistogramTable: Sendable {
   /// - Precondition: ascending, finite.
   public init(bounds: [Double], unitsPerOne: Int64 = 1_000_000_000) {
     precondition(zip(bounds, bounds.dropFirst()).allSatisfy(<), "bounds ascend")
-    self.bounds = bounds.map { Int64(($0 * Double(unitsPerOne)).rounded()) }
+    // No value is beyond 64 bit, so a bound that is can stand at the end of them.
+    self.bounds = bounds.map { Int64(exactly: ($0 * Double(unitsPerOne)).rounded()) ?? .max }
     self.unitsPerOne = unitsPerOne
     boundTexts = (bounds + [.infinity]).map(Numbers.canonicalBound)
   }

@@ -57,3 +57,8 @@ public struct TestSupportError: Error, CustomStringConvertible {
   public var description: String
   public init(_ description: String) { self.description = description }
 }
+
+extension TestSupport {
+  /// A program of the system is installed in `/usr/bin`.
+  public static func hasProgram(_ name: String) -> Bool { unsafe access("/usr/bin/" + name, X_OK) == 0 }
+}
