@@ -109,6 +109,14 @@ struct LabelDirectory {
     return handlers.count - 1
   }
 
+  /// A number that tells handlers apart even where their labels were folded, so that pairs are counted apart.
+  func identity(of handler: Int, service: String, name: String) -> UInt32 {
+    guard handlers[handler].isOverflow else { return UInt32(handler) }
+    let bytes = Array(service.utf8) + [0] + Array(name.utf8)
+    let hash = unsafe bytes.withUnsafeBytes { unsafe IdentifierKey.hashing($0).low }
+    return UInt32(truncatingIfNeeded: hash) | 0x8000_0000
+  }
+
   mutating func overflowHandler(_ source: Int) -> Int {
     if let known = sources[source].overflowHandler { return known }
     handlers.append(

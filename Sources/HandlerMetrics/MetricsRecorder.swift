@@ -13,11 +13,14 @@ public final class MetricsRecorder {
     var type: Int
     /// -1 until an event of the domain has this label: system events and reports make no handler.
     var handler: Int
+    /// Tells handlers apart whose labels were folded.
+    var identity: UInt32 = 0
   }
 
   /// What is known of a pair (label of the cause, label of the child).
   struct EdgeSlot {
     var handler: Int
+    var identity: UInt32
     var executions: Int
     var failures: Int
     var reactions: Int
@@ -132,7 +135,14 @@ public final class MetricsRecorder {
       service: names.service, handler: names.handler, identity: names.identity.name,
       source: labels[Int(label)].source)
     labels[Int(label)].handler = found
+    labels[Int(label)].identity = directory.identity(of: found, service: names.service, name: names.handler)
     return handlers.grown(found, directory)
+  }
+
+  /// What tells the handler behind a label from others that are counted together with it.
+  func identity(_ label: UInt32, _ handler: Int) -> UInt32 {
+    guard label < labels.count, labels[Int(label)].handler >= 0 else { return UInt32(handler) }
+    return labels[Int(label)].identity
   }
 
   func isLive(_ created: Timestamp, _ arrival: Timestamp) -> Bool {
@@ -154,7 +164,7 @@ public final class MetricsRecorder {
     let causeType =
       causeSlot.source == source ? causeSlot.type : directory.type(causeSlot.names.type, source: source)
     let made = EdgeSlot(
-      handler: handler,
+      handler: handler, identity: identity(child, handler),
       executions: handlers.executions.group(handler: handler, type: causeType, &directory),
       failures: handlers.failures.group(handler: handler, type: causeType, &directory),
       reactions: handlers.reactions.group(handler: handler, type: childType, &directory),

@@ -66,7 +66,9 @@ extension MetricsRecorder {
       return
     case .span: break
     }
-    if event.failure != .none { recordFailureWithoutCause(handler, view.idKey, event.failure) }
+    if event.failure != .none {
+      recordFailureWithoutCause(handler, identity(event.label, handler), view.idKey, event.failure)
+    }
   }
 
   private func addWaiting(
@@ -97,15 +99,18 @@ extension MetricsRecorder {
     let slot = slot(entry.label, entry.source)
     causality.orphans.table.values[causality.orphans.series(slot.type, &directory)] += 1
     if entry.failure != .none {
-      recordFailureWithoutCause(handler(entry.label, entry.source), entry.ownKey, entry.failure)
+      let handler = handler(entry.label, entry.source)
+      recordFailureWithoutCause(handler, identity(entry.label, handler), entry.ownKey, entry.failure)
     }
   }
 
   /// A failure whose cause is not known counts against the handler and the event itself.
-  private func recordFailureWithoutCause(_ handler: Int, _ own: IdentifierKey, _ failure: FailureKind) {
+  private func recordFailureWithoutCause(
+    _ handler: Int, _ identity: UInt32, _ own: IdentifierKey, _ failure: FailureKind
+  ) {
     let type = directory.noneType(directory.handlers[handler].source)
     recordPair(
-      handler, own, executions: handlers.executions.group(handler: handler, type: type, &directory),
+      handler, identity, own, executions: handlers.executions.group(handler: handler, type: type, &directory),
       failures: handlers.failures.group(handler: handler, type: type, &directory),
       failure: FailureReason(failure))
     _ = handlers.grown(directory.handlers.count - 1, directory)
@@ -132,12 +137,12 @@ extension MetricsRecorder {
     let isDuplicate = isDuplicateReaction(edge, outcome, events)
     if isDuplicate { handlers.retries[slot.handler, .duplicateReaction] += 1 }
     if waited?.failureCounted == true {
-      let flags = pairs.executions.flags(edge.cause, UInt32(slot.handler))
+      let flags = pairs.executions.flags(edge.cause, slot.identity)
       pairs.executions.set(
-        edge.cause, UInt32(slot.handler), flags | PairBook.Flag.executed | PairBook.Flag.failed)
+        edge.cause, slot.identity, flags | PairBook.Flag.executed | PairBook.Flag.failed)
     }
     recordPair(
-      slot.handler, edge.cause, executions: slot.executions, failures: slot.failures,
+      slot.handler, slot.identity, edge.cause, executions: slot.executions, failures: slot.failures,
       failure: edge.childFailure == .none ? nil : FailureReason(edge.childFailure))
   }
 
@@ -145,10 +150,10 @@ extension MetricsRecorder {
   ///
   /// - Parameter retry: false where attempts are reported, and counted as such.
   func recordPair(
-    _ handler: Int, _ cause: IdentifierKey, executions: Int, failures: Int, failure: FailureReason?,
-    retry: Bool = true
+    _ handler: Int, _ identity: UInt32, _ cause: IdentifierKey, executions: Int, failures: Int,
+    failure: FailureReason?, retry: Bool = true
   ) {
-    let before = pairs.executions.flags(cause, UInt32(handler))
+    let before = pairs.executions.flags(cause, identity)
     var flags = before
     if flags & PairBook.Flag.executed == 0 {
       flags |= PairBook.Flag.executed
@@ -167,7 +172,7 @@ extension MetricsRecorder {
       flags |= PairBook.Flag.retried
       if retry { handlers.retries[handler, .redelivered] += 1 }
     }
-    pairs.executions.set(cause, UInt32(handler), flags)
+    pairs.executions.set(cause, identity, flags)
   }
 
   /// The handler reacted to this cause before with an event of this type in this stream.

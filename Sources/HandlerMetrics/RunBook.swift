@@ -18,6 +18,8 @@ public struct ReportedCause: Sendable {
 struct RunBook {
   struct Key: Hashable {
     var handler: Int
+    /// Tells handlers apart whose labels were folded.
+    var identity: UInt32
     var cause: IdentifierKey
     var attempt: UInt32
   }
@@ -157,7 +159,9 @@ extension MetricsRecorder {
     let handler = handlers.grown(
       directory.handler(service: report.service, handler: report.handler, identity: "reported", source: source),
       directory)
-    return RunBook.Key(handler: handler, cause: report.cause.key, attempt: report.attempt)
+    return RunBook.Key(
+      handler: handler, identity: directory.identity(of: handler, service: report.service, name: report.handler),
+      cause: report.cause.key, attempt: report.attempt)
   }
 
   /// The cause of waiting reports was stored.
@@ -290,12 +294,14 @@ extension MetricsRecorder {
     let failures = handlers.failures.group(handler: key.handler, type: type, &directory)
     _ = handlers.grown(directory.handlers.count - 1, directory)
     if isEnd {
-      recordPair(key.handler, key.cause, executions: executions, failures: failures, failure: failure, retry: false)
+      recordPair(
+        key.handler, key.identity, key.cause, executions: executions, failures: failures, failure: failure,
+        retry: false)
       return
     }
-    let flags = pairs.executions.flags(key.cause, UInt32(key.handler))
+    let flags = pairs.executions.flags(key.cause, key.identity)
     if flags & PairBook.Flag.executed == 0 {
-      pairs.executions.set(key.cause, UInt32(key.handler), flags | PairBook.Flag.executed)
+      pairs.executions.set(key.cause, key.identity, flags | PairBook.Flag.executed)
       handlers.executions.table.values[executions] += 1
     }
   }

@@ -68,14 +68,6 @@ struct SourceTables {
     newest.append(nil)
     labels.append(MetricCatalogue.sourceGaps.rendered([name]))
   }
-
-  /// Writes a family whose value may be missing for a source.
-  mutating func write(
-    _ family: MetricFamily, into writer: inout MetricWriter, _ body: (Int, [UInt8], inout MetricWriter) -> Void
-  ) {
-    writer.begin(family)
-    for index in gaps.sorted() { body(Int(index), labels[Int(index)], &writer) }
-  }
 }
 
 /// The last revision of streams, to find gaps; bounded.

@@ -32,7 +32,7 @@ extension MetricsRecorder {
     case MetricCatalogue.eventsDropped: sources.dropped.table.write(into: &writer)
     case MetricCatalogue.eventSchemaVersions: versions.table.write(into: &writer)
     case MetricCatalogue.ingestDelay:
-      sources.write(family, into: &writer) { index, labels, writer in
+      writeBySource(family, &writer) { index, labels, writer in
         ingestDelay.write(index, labels, options, into: &writer)
       }
     default: return false
@@ -53,12 +53,12 @@ extension MetricsRecorder {
     case MetricCatalogue.sourceLagSeconds: writeGauge(family, &writer, isTime: true) { $0.lagNanoseconds }
     case MetricCatalogue.sourcePosition:
       let known = sources
-      sources.write(family, into: &writer) { index, labels, writer in
+      writeBySource(family, &writer) { index, labels, writer in
         if let position = known.position[index] { writer.sample(labels, position) }
       }
     case MetricCatalogue.sourceLastEvent:
       let known = sources
-      sources.write(family, into: &writer) { index, labels, writer in
+      writeBySource(family, &writer) { index, labels, writer in
         if let newest = known.newest[index] { writer.sample(labels, nanoseconds: newest.nanoseconds) }
       }
     default: return false
@@ -66,12 +66,21 @@ extension MetricsRecorder {
     return true
   }
 
+  /// Writes a family whose value may be missing for a source. The order is taken first: `body` reads the tables.
+  private func writeBySource(
+    _ family: MetricFamily, _ writer: inout MetricWriter, _ body: (Int, [UInt8], inout MetricWriter) -> Void
+  ) {
+    let order = sources.gaps.sorted()
+    writer.begin(family)
+    for index in order { body(Int(index), sources.labels[Int(index)], &writer) }
+  }
+
   private func writeGauge(
     _ family: MetricFamily, _ writer: inout MetricWriter, isTime: Bool = false, _ value: (SourceGauges) -> Int64?
   ) {
     // A copy: writing sorts inside `sources`, which must not be read at the same time.
     let known = sources
-    sources.write(family, into: &writer) { index, labels, writer in
+    writeBySource(family, &writer) { index, labels, writer in
       guard let value = value(known.gauges[index]) else { return }
       if isTime { writer.sample(labels, nanoseconds: value) } else { writer.sample(labels, value) }
     }
@@ -145,7 +154,7 @@ extension MetricsRecorder {
     case MetricCatalogue.tracesClosed: traces.closed.table.write(into: &writer)
     case MetricCatalogue.traceDuration: traces.writeDurations(into: &writer)
     case MetricCatalogue.traceSize:
-      sources.write(family, into: &writer) { index, labels, writer in
+      writeBySource(family, &writer) { index, labels, writer in
         traces.size.write(index, labels, options, into: &writer)
       }
     case MetricCatalogue.tracesOpen, MetricCatalogue.tracesStuck, MetricCatalogue.tracesOldestOpen:
@@ -165,7 +174,7 @@ extension MetricsRecorder {
       if now.since(trace.opened) > limit { stuck[trace.source] += 1 }
       oldest[trace.source] = min(oldest[trace.source] ?? trace.first, trace.first)
     }
-    sources.write(family, into: &writer) { index, labels, writer in
+    writeBySource(family, &writer) { index, labels, writer in
       switch family {
       case MetricCatalogue.tracesOpen: writer.sample(labels, open[index])
       case MetricCatalogue.tracesStuck: writer.sample(labels, stuck[index])
