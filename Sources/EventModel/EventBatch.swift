@@ -35,6 +35,12 @@ public struct EventBatch: Sendable {
   public var count: Int { offsets.count }
   public var isEmpty: Bool { offsets.isEmpty }
 
+  /// Makes room for so many events and bytes of frames at once.
+  public mutating func reserveCapacity(events: Int, bytes count: Int) {
+    offsets.reserveCapacity(events)
+    bytes.reserveCapacity(count)
+  }
+
   /// Makes room for another batch without giving the memory back.
   public mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)

@@ -126,24 +126,53 @@ extension Identifier {
       start += 1
       end -= 1
     }
-    let dashes = end - start == 36
-    guard dashes || end - start == 32 else { return nil }
-    var high: UInt64 = 0
-    var low: UInt64 = 0
-    var digit = 0
-    var index = start
-    while index < end {
-      if dashes && (digit == 8 || digit == 12 || digit == 16 || digit == 20) {
-        guard unsafe text[index] == 0x2d else { return nil }
-        index += 1
-      }
-      let value = unsafe hexValue(text[index])
-      if value == 0xff { return nil }
-      if digit < 16 { high = high << 4 | UInt64(value) } else { low = low << 4 | UInt64(value) }
-      digit += 1
-      index += 1
+    // Where the four groups of 8 digits start; in the dashed form the middle ones are split by a dash.
+    guard let base = text.baseAddress else { return nil }
+    let digits = unsafe base + start
+    if end - start == 32 {
+      return unsafe key(
+        digits.loadUnaligned(as: UInt64.self), digits.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
+        digits.loadUnaligned(fromByteOffset: 16, as: UInt64.self),
+        digits.loadUnaligned(fromByteOffset: 24, as: UInt64.self))
     }
-    return IdentifierKey(high: high, low: low)
+    guard end - start == 36, unsafe text[start + 8] == 0x2d, unsafe text[start + 13] == 0x2d,
+      unsafe text[start + 18] == 0x2d,
+      unsafe text[start + 23] == 0x2d
+    else { return nil }
+    let second =
+      unsafe UInt64(digits.loadUnaligned(fromByteOffset: 9, as: UInt32.self).littleEndian)
+      | UInt64(digits.loadUnaligned(fromByteOffset: 14, as: UInt32.self).littleEndian) << 32
+    let third =
+      unsafe UInt64(digits.loadUnaligned(fromByteOffset: 19, as: UInt32.self).littleEndian)
+      | UInt64(digits.loadUnaligned(fromByteOffset: 24, as: UInt32.self).littleEndian) << 32
+    return unsafe key(
+      digits.loadUnaligned(as: UInt64.self), second.littleEndian, third.littleEndian,
+      digits.loadUnaligned(fromByteOffset: 28, as: UInt64.self))
+  }
+
+  /// The key of four groups of 8 digits, each as it lies in memory.
+  @inline(__always) private static func key(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64) -> IdentifierKey? {
+    guard let first = eightDigits(a.littleEndian), let second = eightDigits(b.littleEndian),
+      let third = eightDigits(c.littleEndian), let fourth = eightDigits(d.littleEndian)
+    else { return nil }
+    return IdentifierKey(high: first << 32 | second, low: third << 32 | fourth)
+  }
+
+  /// The value of 8 hexadecimal digits, the first one in the lowest byte; nil if one is none. All bytes at once: the
+  /// high bit of each byte says whether it is in a range, and no addition carries, because all bytes are below 128.
+  @inline(__always) private static func eightDigits(_ word: UInt64) -> UInt64? {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let highs: UInt64 = 0x8080_8080_8080_8080
+    let plain = word & ~highs
+    let lower = plain | ones &* 0x20
+    let isDigit = (plain &+ ones &* (0x80 - 0x30)) & ~(plain &+ ones &* (0x7f - 0x39)) & highs
+    let isLetter = (lower &+ ones &* (0x80 - 0x61)) & ~(lower &+ ones &* (0x7f - 0x66)) & highs
+    guard (isDigit | isLetter) & ~word & highs == highs else { return nil }
+    let nibbles = (word & (ones &* 0x0f)) &+ (isLetter >> 7) &* 9
+    let pairs = (nibbles << 4 | nibbles >> 8) & 0x00ff_00ff_00ff_00ff
+    let quads = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff
+    let all = UInt32(truncatingIfNeeded: quads | quads >> 16)
+    return UInt64(all.byteSwapped)
   }
 
   @inline(__always) static func hexValue(_ byte: UInt8) -> UInt8 {

@@ -45,8 +45,8 @@ extension EventLineReader {
   /// Notes the members, and puts all but data into `metadataBytes`.
   private func collectAttributes(_ line: UnsafeRawBufferPointer, _ parts: inout EventParts) {
     metadata.reset()
-    var object = metadataBytes
-    metadataBytes = []
+    var object = unsafe metadataBytes
+    unsafe metadataBytes = []
     object.removeAll(keepingCapacity: true)
     object.append(0x7b)
     var onOneLine = true
@@ -64,7 +64,7 @@ extension EventLineReader {
       if brokeLine { onOneLine = false }
     }
     object.append(0x7d)
-    metadataBytes = object
+    unsafe metadataBytes = object
     parts.metadata = Text(place: .metadata, start: 0, count: object.count)
     parts.flags.formUnion(onOneLine ? [.hasMetadata, .metadataIsJSON] : .hasMetadata)
   }

@@ -123,8 +123,8 @@ extension EventLineReader {
   }
 
   private func keep(_ bytes: [UInt8]) -> Text {
-    scratch += bytes
-    return Text(place: .scratch, start: scratch.count - bytes.count, count: bytes.count)
+    unsafe scratch += bytes
+    return unsafe Text(place: .scratch, start: scratch.count - bytes.count, count: bytes.count)
   }
 
   // MARK: Failure and schema version
@@ -214,20 +214,20 @@ extension EventLineReader {
     }
     guard let redactor else { return }
     if let redacted = unsafe withBytes(parts.data, line, { unsafe redactor.redact($0, .data) }) {
-      dataBytes = redacted
+      unsafe dataBytes = redacted
       parts.data = Text(place: .data, start: 0, count: redacted.count)
     }
     if let redacted = unsafe withBytes(parts.metadata, line, { unsafe redactor.redact($0, .metadata) }) {
       // Names may still point into the bytes that are replaced here.
       try moveNamesOutOfMetadata(&parts)
-      metadataBytes = redacted
+      unsafe metadataBytes = redacted
       parts.metadata = Text(place: .metadata, start: 0, count: redacted.count)
     }
   }
 
   private func moveNamesOutOfMetadata(_ parts: inout EventParts) throws(Refused) {
     func moved(_ text: Text) -> Text {
-      text.place == .metadata ? keep(Array(metadataBytes[text.start..<(text.start + text.count)])) : text
+      unsafe text.place == .metadata ? keep(Array(metadataBytes[text.start..<(text.start + text.count)])) : text
     }
     parts.correlation = moved(parts.correlation)
     parts.cause = moved(parts.cause)

@@ -8,6 +8,8 @@ final class EventLines {
   private var buffer: LineBuffer
   /// Lines read so far.
   private(set) var lineNumber = 0
+  private var lastEventCount = 0
+  private var lastBytes = 0
 
   init(rules: ReadingRules, clock: any WallClock, limits: BatchLimits) {
     reader = EventLineReader(rules: rules, clock: clock)
@@ -21,9 +23,16 @@ final class EventLines {
 
   func newBatch() -> ReadBatch {
     var batch = ReadBatch()
+    // About as much as the last one took, so that it neither grows in steps nor holds much more than it needs.
+    batch.events.reserveCapacity(events: lastEventCount, bytes: lastBytes)
     batch.firstLine = lineNumber + 1
     batch.endOffset = buffer.offset
     return batch
+  }
+
+  private func noteSize(_ batch: ReadBatch) {
+    lastEventCount = batch.events.count
+    lastBytes = batch.events.bytes.count + batch.events.bytes.count / 16
   }
 
   /// Takes whole lines; true if the batch is full.
@@ -34,6 +43,7 @@ final class EventLines {
       take(next, &batch)
     }
     buffer.shrinkIfEmpty()
+    noteSize(batch)
     return true
   }
 

@@ -13,7 +13,7 @@ extension EventLineReader {
     case .line: return unsafe body(UnsafeRawBufferPointer(rebasing: line[range]))
     case .scratch: return unsafe scratch.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[range])) }
     case .identifiers:
-      return unsafe identifiers.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+      return unsafe body(UnsafeRawBufferPointer(UnsafeMutableRawBufferPointer(rebasing: identifiers[range])))
     case .data: return unsafe dataBytes.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[range])) }
     case .metadata:
       return unsafe metadataBytes.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[range])) }
@@ -39,7 +39,7 @@ extension EventLineReader {
   private func unescaped(
     _ content: Range<Int>, _ name: StaticString, _ place: Text.Place, _ line: UnsafeRawBufferPointer
   ) throws(Refused) -> Text {
-    let start = scratch.count
+    let start = unsafe scratch.count
     let whole: Bool
     if place == .metadata {
       whole = unsafe metadataBytes.withUnsafeBytes { bytes in
@@ -49,7 +49,7 @@ extension EventLineReader {
       whole = unsafe JSONText.unescape(UnsafeRawBufferPointer(rebasing: line[content]), into: &scratch)
     }
     guard whole else { throw Refused("\(name) has half a surrogate pair, which is no Unicode") }
-    return Text(place: .scratch, start: start, count: scratch.count - start)
+    return unsafe Text(place: .scratch, start: start, count: scratch.count - start)
   }
 
   /// A name: any text up to the limit; white space is a value, empty means absent.
@@ -85,10 +85,8 @@ extension EventLineReader {
   }
 
   @inline(__always) func store(_ key: IdentifierKey, slot: Int) -> Text {
-    unsafe identifiers.withUnsafeMutableBytes { bytes in
-      unsafe bytes.storeBytes(of: key.high.bigEndian, toByteOffset: slot * 16, as: UInt64.self)
-      unsafe bytes.storeBytes(of: key.low.bigEndian, toByteOffset: slot * 16 + 8, as: UInt64.self)
-    }
+    unsafe identifiers.storeBytes(of: key.high.bigEndian, toByteOffset: slot * 16, as: UInt64.self)
+    unsafe identifiers.storeBytes(of: key.low.bigEndian, toByteOffset: slot * 16 + 8, as: UInt64.self)
     return Text(place: .identifiers, start: slot * 16, count: 16)
   }
 

@@ -6,8 +6,9 @@ import WireFormats
 @safe final class MetadataScan {
   private let exact: UnsafeMutablePointer<JSONSlice>
   private let loose: UnsafeMutablePointer<JSONSlice>
-  private var seenExact: UInt64 = 0
-  private var seenLoose: UInt64 = 0
+  // Not checked at run time, as in `EventLineReader`, whose part this is.
+  @exclusivity(unchecked) private var seenExact: UInt64 = 0
+  @exclusivity(unchecked) private var seenLoose: UInt64 = 0
 
   init() {
     let nothing = JSONSlice(kind: .null, isEscaped: false, start: 0, end: 0)
@@ -23,14 +24,14 @@ import WireFormats
   }
 
   @inline(__always) func reset() {
-    seenExact = 0
-    seenLoose = 0
+    unsafe seenExact = 0
+    unsafe seenLoose = 0
   }
 
   /// Of equal names the last counts; of different loose spellings the last that is not null.
   @inline(__always) func note(_ match: KeyMatch, _ value: JSONSlice) {
     var bits = match.exact
-    seenExact |= bits
+    unsafe seenExact |= bits
     while bits != 0 {
       unsafe exact[bits.trailingZeroBitCount] = value
       bits &= bits - 1
@@ -38,10 +39,10 @@ import WireFormats
     bits = match.loose
     while bits != 0 {
       let slot = bits.trailingZeroBitCount
-      if value.kind != .null || seenLoose & (1 << UInt64(slot)) == 0 { unsafe loose[slot] = value }
+      if unsafe value.kind != .null || seenLoose & (1 << UInt64(slot)) == 0 { unsafe loose[slot] = value }
       bits &= bits - 1
     }
-    seenLoose |= match.loose
+    unsafe seenLoose |= match.loose
   }
 
   /// Reads the members of an object that starts at the scanner's position, noting what is wanted.
@@ -76,12 +77,12 @@ import WireFormats
   @inline(__always) func first<R, E: Error>(
     _ mask: UInt64, _ accept: (JSONSlice) throws(E) -> R?
   ) throws(E) -> R? {
-    var bits = seenExact & mask
+    var bits = unsafe seenExact & mask
     while bits != 0 {
       if let result = unsafe try accept(exact[bits.trailingZeroBitCount]) { return result }
       bits &= bits - 1
     }
-    bits = seenLoose & mask
+    bits = unsafe seenLoose & mask
     while bits != 0 {
       if let result = unsafe try accept(loose[bits.trailingZeroBitCount]) { return result }
       bits &= bits - 1
@@ -90,5 +91,5 @@ import WireFormats
   }
 
   /// True if one of the keys was there at all, whatever its value.
-  @inline(__always) func sawAny(_ mask: UInt64) -> Bool { (seenExact | seenLoose) & mask != 0 }
+  @inline(__always) func sawAny(_ mask: UInt64) -> Bool { unsafe (seenExact | seenLoose) & mask != 0 }
 }

@@ -58,7 +58,7 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     self.end = end
   }
 
-  public var range: Range<Int> { start..<end }
+  @inlinable public var range: Range<Int> { start..<end }
   /// A string without its quotes; any other value whole.
-  public var content: Range<Int> { kind == .string ? (start + 1)..<(end - 1) : start..<end }
+  @inlinable public var content: Range<Int> { kind == .string ? (start + 1)..<(end - 1) : start..<end }
 }
