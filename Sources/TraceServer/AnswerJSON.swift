@@ -57,6 +57,11 @@ extension JSONWriter {
     }
   }
 
+  /// A place in the source's log; that of a pushed event, which has none of its own, is its ordinal.
+  mutating func position(_ position: SourcePosition, ordinal: Int64) {
+    member("position", position == SourcePosition(major: 0) ? "\(ordinal)" : position.description)
+  }
+
   /// What the answer may lack, and what else there is to say of it.
   mutating func warnings(_ warnings: [AnswerWarning]) {
     array("warnings", warnings) { json, warning in

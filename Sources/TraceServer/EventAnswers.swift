@@ -36,7 +36,7 @@ extension ClewAPI {
 
   private func unknownEvent(_ id: Identifier) throws(APIError) -> APIError {
     let missing = storeWarnings().first.map { " (\($0.message))" } ?? ""
-    let isTrace = try reading { () throws(StoreError) in try !reader.trace(id).records.isEmpty }
+    let isTrace = try trees.tree(of: id).tree.count > 0
     return APIError(
       404, "event_not_found", "no event \(shown(id.description)) is stored\(missing)",
       hint: isTrace
@@ -124,7 +124,7 @@ extension JSONWriter {
       json.name("stream", event.stream)
       json.member("revision", count: event.revision.map { Int($0) })
       json.member("source", event.source)
-      json.member("position", event.position.description)
+      json.position(event.position, ordinal: event.ordinal)
       json.member("createdAt", event.created as Timestamp?)
       json.member("correlationId", event.correlation)
       json.member("causationId", event.cause)

@@ -87,14 +87,17 @@ extension ClewAPI {
   func sources() throws(APIError) -> HTTPResponse {
     let statuses = pipeline?.status.sources ?? []
     let stored = try reading { () throws(StoreError) in try reader.sources() }
-    let names = Set(stored).union(statuses.map(\.name)).sorted()
-    var checkpoints: [String: [SourceCheckpoint]] = [:]
-    for name in names {
-      checkpoints[name] = try reading { () throws(StoreError) in try reader.checkpoints(ofSource: name) }
+    // By their bytes: two spellings of one character are two sources.
+    let names = Set((stored + statuses.map(\.name)).map { Array($0.utf8) }).sorted { $0.lexicographicallyPrecedes($1) }
+    var sources: [(name: String, checkpoints: [SourceCheckpoint])] = []
+    for bytes in names {
+      let name = String(decoding: bytes, as: UTF8.self)
+      sources.append((name, try reading { () throws(StoreError) in try reader.checkpoints(ofSource: name) }))
     }
     return Self.answer { json in
-      json.array("sources", names) { json, name in
-        let status = statuses.first { $0.name == name }
+      json.array("sources", sources) { json, source in
+        let name = source.name
+        let status = statuses.first { $0.name.utf8.elementsEqual(name.utf8) }
         json.object { json in
           json.member("name", name)
           json.member("kind", status?.kind.rawValue)
@@ -107,7 +110,7 @@ extension ClewAPI {
           json.member("refused", count: status?.refused)
           json.member("retries", count: status?.retries)
           json.member("lastReadAt", status?.lastReadAt)
-          json.array("checkpoints", checkpoints[name] ?? []) { json, checkpoint in
+          json.array("checkpoints", source.checkpoints) { json, checkpoint in
             json.object {
               $0.member("subStream", checkpoint.subStream)
               $0.member("position", checkpoint.position.description)

@@ -103,7 +103,7 @@ enum OpenAPI {
         case .text(let bytesMax):
           schema.member("type", "string")
           schema.member("maxLength", bytesMax)
-        case .time, .duration, .identifier: schema.member("type", "string")
+        case .time, .duration, .identifier, .query: schema.member("type", "string")
         case .oneOf(let words):
           schema.member("type", "string")
           schema.array("enum", words) { $0.string($1) }
@@ -122,7 +122,11 @@ enum OpenAPI {
           $0.key(type)
           $0.object {
             $0.key("schema")
-            $0.object { $0.member("description", "see docs for the accepted forms") }
+            $0.object {
+              $0.member("description", "one object, an array of them, or one on each line, as the media type says")
+              let schema = type.contains("cloudevents") ? "CloudEvent" : route.bodySchema
+              if !schema.isEmpty { $0.member("$ref", "#/components/schemas/\(schema)") }
+            }
           }
         }
       }

@@ -65,7 +65,7 @@ enum OpenAPISchemas {
           Field("message", .text, "for people"),
         ]
       ),
-    ] + statistics + writing + own
+    ] + statistics + writing + bodies + own
 
   static let summary: [Field] = [
     Field("correlationId", .text, "what all events of the trace share"),

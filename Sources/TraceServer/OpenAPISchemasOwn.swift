@@ -95,6 +95,36 @@ extension OpenAPISchemas {
     ),
   ]
 
+  static let bodies: [(name: String, fields: [Field])] = [
+    (
+      "CloudEvent",
+      [
+        Field("specversion", .text, "1.0"), Field("id", .text, "the event id"),
+        Field("source", .text, "who produced it"), Field("type", .text, "the event type"),
+        Field("time", .time, "the time of arrival where it is missing", optional: true),
+        Field("subject", .text, "what it is about", optional: true),
+        Field("data", .anything, "the payload", optional: true),
+        Field("data_base64", .text, "the payload, where it is no JSON", optional: true),
+        Field("correlationid", .text, "the trace", optional: true),
+        Field("causationid", .text, "the event that led to this one", optional: true),
+        Field("traceparent", .text, "W3C trace context", optional: true),
+      ]
+    ),
+    (
+      "HandlerReport",
+      [
+        Field("handler", .text, "who reports"), Field("service", .text, "its service", optional: true),
+        Field("source", .text, "the source of the event that was handled", optional: true),
+        Field("causeId", .text, "the event that was handled"),
+        Field("attempt", .integer, "1 where it is missing", optional: true),
+        Field("state", .words(["started", "succeeded", "failed", "retrying"]), "what happened"),
+        Field("at", .time, "when, by the handler's clock; the time of arrival where it is missing", optional: true),
+        Field("errorType", .text, "kind of the failure", optional: true),
+        Field("message", .text, "for people", optional: true),
+      ]
+    ),
+  ]
+
   static let own: [(name: String, fields: [Field])] = [
     ("Alive", [Field("alive", .boolean, "true")]),
     (

@@ -10,6 +10,8 @@ struct Parameter: Sendable {
     case flag
     /// Any UTF-8 text of at most so many bytes, not empty.
     case text(bytesMax: Int)
+    /// A search query; an empty one, as a form sends it, finds everything.
+    case query
     case identifier
     case oneOf([String])
   }
@@ -82,6 +84,7 @@ extension Parameter {
         throw .badParameter(name, "has \(bytes.count) bytes", hint: "at most \(bytesMax) bytes are taken")
       }
       return .text(text)
+    case .query: return .text(text)
     case .identifier: return .identifier(try identifier(bytes, name: "parameter \(name)"))
     case .oneOf(let words):
       if words.contains(text) { return .text(text) }

@@ -15,6 +15,8 @@ struct Route: Sendable {
   var takesBody = false
   /// Media types of the body, for the document.
   var bodyTypes: [String] = []
+  /// The schema of one line or element of the body.
+  var bodySchema = ""
   var parameters: [Parameter] = []
   /// Name of the answer's schema (`OpenAPISchemas`), and its media type.
   var schema: String

@@ -20,7 +20,7 @@ extension ClewAPI {
   private static let traceRoutes: [Route] = [
     Route(
       method: "GET", template: "/api/v1/traces", about: "Traces that match a query, newest first",
-      parameters: [Parameter("q", .text(bytesMax: 8192), "search query, for example type:OrderPlaced failed:true")]
+      parameters: [Parameter("q", .query, "search query, for example type:OrderPlaced failed:true")]
         + Parameter.range + [
           Parameter("minDuration", .duration, "first to last event take at least this long, for example 2s"),
           Parameter("limit", .count(standard: 100, maximum: 10_000), "traces on a page"),
@@ -73,6 +73,7 @@ extension ClewAPI {
         "application/x-ndjson", "application/json", "application/cloudevents+json",
         "application/cloudevents-batch+json",
       ],
+      bodySchema: "ExportedEvent",
       parameters: [
         Parameter("source", .text(bytesMax: 256), "name of the source, part of the identity of its events; default")
       ], schema: "IngestCounts", statuses: [413, 507]
@@ -81,6 +82,7 @@ extension ClewAPI {
       method: "POST", template: "/api/v1/handler-reports",
       about: "Stores what handlers report of their runs; the answer comes when it is durable", rights: .write,
       takesBody: true, bodyTypes: ["application/x-ndjson", "application/json"],
+      bodySchema: "HandlerReport",
       parameters: [Parameter("source", .text(bytesMax: 256), "source of the reports that name none; default")],
       schema: "IngestCounts",
       statuses: [413, 507]

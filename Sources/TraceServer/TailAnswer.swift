@@ -18,19 +18,22 @@ struct TailFilter: Sendable, Equatable {
 
   func matches(_ event: StoredEvent) -> Bool {
     if event.eventClass == .report { return false }
-    if let type, event.type != type { return false }
+    if let type, !isSame(event.type, type) { return false }
     if let stream {
-      guard stream.hasSuffix("*") ? event.stream.hasPrefix(stream.dropLast()) : event.stream == stream else {
-        return false
-      }
+      let fits =
+        stream.hasSuffix("*") ? event.stream.utf8.starts(with: stream.utf8.dropLast()) : isSame(event.stream, stream)
+      if !fits { return false }
     }
-    if let handler, event.handler != handler { return false }
-    if let service, event.service != service { return false }
-    if let source, event.source != source { return false }
+    if let handler, !isSame(event.handler ?? "", handler) { return false }
+    if let service, !isSame(event.service ?? "", service) { return false }
+    if let source, !isSame(event.source, source) { return false }
     if let correlation, event.correlation != correlation { return false }
     if let failed, (event.failure != .none) != failed { return false }
     return true
   }
+
+  /// Names are told apart byte by byte; `==` of texts would take two spellings of one character for the same.
+  private func isSame(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 }
 
 extension ClewAPI {

@@ -155,7 +155,7 @@ extension JSONWriter {
       json.name("stream", names[record.stream])
       json.member("revision", count: record.revision < 0 ? nil : Int(record.revision))
       json.member("source", names[record.source])
-      json.member("position", record.position.description)
+      json.position(record.position, ordinal: record.ordinal)
       json.member("createdAt", record.created as Timestamp?)
       json.member("causationId", record.cause)
       json.member("causeKind", tree.causeKind(at: place).rawValue)

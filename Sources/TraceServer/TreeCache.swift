@@ -54,6 +54,8 @@ final class TreeCache: @unchecked Sendable {
   private let lock = Lock()
   private var kept: [Key: (tree: CachedTree, used: UInt64)] = [:]
   private var loading: Set<Key> = []
+  /// Traces that turned out huge: the next time they take their place before they are read. Bounded.
+  private var knownHuge: Set<Identifier> = []
   private var keptEvents = 0
   private var clock: UInt64 = 0
 
@@ -94,11 +96,22 @@ final class TreeCache: @unchecked Sendable {
   }
 
   private func load(_ key: Key) throws(APIError) -> CachedTree {
+    if lock.withLock({ knownHuge.contains(key.correlation) }) {
+      return try huge.pass { () throws(APIError) in try assemble(try read(key), key) }
+    }
     let place = try reads.enter()
     defer { withExtendedLifetime(place) {} }
-    let contents = try reading { () throws(StoreError) in try reader.trace(key.correlation) }
+    let contents = try read(key)
     guard contents.records.count > hugeEvents else { return try assemble(contents, key) }
+    lock.withLock {
+      if knownHuge.count >= 1_000 { knownHuge.removeAll() }
+      knownHuge.insert(key.correlation)
+    }
     return try huge.pass { () throws(APIError) in try assemble(contents, key) }
+  }
+
+  private func read(_ key: Key) throws(APIError) -> TraceContents {
+    try reading { () throws(StoreError) in try reader.trace(key.correlation) }
   }
 
   private func assemble(_ contents: TraceContents, _ key: Key) throws(APIError) -> CachedTree {

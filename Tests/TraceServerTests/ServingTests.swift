@@ -230,3 +230,52 @@ extension String {
   /// How often a text occurs.
   func components(of text: String) -> Int { split(separator: text, omittingEmptySubsequences: false).count - 1 }
 }
+
+@Suite("Hostile input through the API", .enabled(if: TestSupport.hasSharedData, "\(TestSupport.sharedDataHint)"))
+struct HostileInputTests {
+  private func unpacked(_ name: String) throws -> String {
+    let directory = try #require(TestSupport.sharedDataDirectory)
+    return try ChildProcess.run("/usr/bin/gzip", ["-dc", "\(directory)/\(name)"]).outputText
+  }
+
+  @Test func `every event of the nasty file is reached by its ids, as it is shown`() throws {
+    let api = ServingAPI()
+    let directory = try #require(TestSupport.sharedDataDirectory)
+    let body = try Files.read("\(directory)/nasty.ndjson", bytesMax: 1 << 24)
+    let posted = Answer(api.api.respond(to: TestAPI.request("POST", "/api/v1/events", body: body)))
+    #expect(posted.status == 200)
+    #expect((posted.json["accepted"]?.int ?? 0) > 100)
+    let traces = api.get("/api/v1/export/traces").lines
+    for line in traces {
+      let id = try #require(try JSONValue.parse(line)["correlationId"]?.string)
+      let path = "/api/v1/traces/" + TestAPI.encoded(Array(id.utf8))
+      #expect(api.get(path + "?fold=true").json["correlationId"]?.string == id)
+      // One payload is nested 100,000 deep and given back as it came.
+      #expect(api.get(path + "?payload=true").status == 200)
+    }
+    var found = 0
+    for line in api.get("/api/v1/export/events").lines {
+      // Payloads may be nested deeper than a tree of values is read.
+      guard let event = try? JSONValue.parse(line), let id = event["id"]?.string else { continue }
+      found += 1
+      let answer = api.get("/api/v1/events/" + TestAPI.encoded(Array(id.utf8)))
+      #expect(answer.status == 200, "\(id)")
+      guard let stream = event["stream"]?.string else { continue }
+      #expect(api.get("/api/v1/streams/" + TestAPI.encoded(Array(stream.utf8))).status == 200, "\(stream)")
+    }
+    #expect(found > 100)
+  }
+
+  @Test func `a chain of 20,000 events is paged without recursion`() throws {
+    let api = ServingAPI()
+    let counts = api.post(try unpacked("nasty-deep.ndjson.gz")).json
+    let summary = try JSONValue.parse(try #require(api.get("/api/v1/export/traces").lines.first))
+    #expect(summary["depth"]?.int == counts["accepted"]?.int)
+    let id = try #require(summary["correlationId"]?.string)
+    let page = api.get("/api/v1/traces/\(id)?limit=10000").json
+    let cursor = try #require(page["nextCursor"]?.string)
+    let next = api.get("/api/v1/traces/\(id)?limit=3&cursor=\(cursor)").json
+    #expect(next["events"]?[0]?["depth"]?.int == 10_001)
+    #expect(next["events"]?[0]?["parentId"]?.string == page["events"]?[9_999]?["id"]?.string)
+  }
+}
