@@ -254,4 +254,18 @@ import TraceStore
     connection.close()
     #expect(code("new.db") == .unsupportedFormat)
   }
+
+  @Test func `a segment of a newer program that old readers may read is read, and what it adds is ignored`() throws {
+    let plan = SegmentPlan.random(seed: 13, eventCount: 50)
+    try plan.write(to: directory.file("newer.db"))
+    let connection = try Connection(directory.file("newer.db"), .readWrite)
+    try connection.execute("CREATE TABLE more(id INTEGER PRIMARY KEY, value TEXT)")
+    try connection.execute("INSERT INTO manifest VALUES(15, 'more', 0, 0)")
+    try connection.execute("PRAGMA user_version=\(1 << 16 | 2)")
+    connection.close()
+    let reader = try SegmentReader.open(path: directory.file("newer.db"), cache: BlockCache(bytesMax: 1 << 20))
+    #expect(try SegmentVerifier.verify(reader) == [])
+    let id = try #require(Identifier(plan.events[7].event.id))
+    #expect(try collect { (body) throws(StoreError) in try reader.forEachEvent(withID: id, body) }.count == 1)
+  }
 }

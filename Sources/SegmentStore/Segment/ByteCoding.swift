@@ -30,6 +30,9 @@ enum CodingError: Error, Equatable {
 }
 
 /// Reads what `ByteWriter` wrote, checking every bound; never reads outside its buffer.
+///
+/// `@safe`: every access is checked against the buffer's length. What the type cannot check is the buffer's lifetime:
+/// readers are made inside `withRawBytes` and the like, and do not leave it.
 @safe struct ByteReader {
   private let bytes: UnsafeRawBufferPointer
   private(set) var offset = 0

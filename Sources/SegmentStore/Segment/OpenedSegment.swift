@@ -81,7 +81,9 @@ struct OpenedSegment {
     _ connection: SegmentConnection, _ name: String
   ) throws(StoreError) -> [String: Int] {
     var counts: [String: Int] = [:]
-    try connection.forEachRow(of: .manifest, count: SegmentTable.counted.count) { (id, row) throws(StoreError) in
+    let isNewer = try connection.pragma("user_version") & 0xffff > SegmentFormat.writeVersion
+    let known = SegmentTable.counted.count
+    try connection.forEachRow(of: .manifest, count: known, ignoresMore: isNewer) { (id, row) throws(StoreError) in
       let table = SegmentTable.counted[id - 1]
       guard row[0].text == table.nameText, let count = row[1].integer, count >= 0, count <= Int64(Int32.max) else {
         throw SegmentReader.damage(name, "manifest \(id)", "a value is impossible")

@@ -1,10 +1,8 @@
 /// Every maximum of a segment file, and why. A reader refuses what is beyond them before it allocates anything.
 enum SegmentLimits {
   /// A block is closed at the end of the trace that takes it to this size: one block is decompressed whole to answer
-  /// for one trace.
-  static let blockRawBytesTarget = 256 * 1024
-  /// A trace that takes a block to this size goes on in the next one.
-  static let blockRawBytesSplit = 512 * 1024
+  /// for one trace, so that the time of a look-up is about proportional to it (FORMAT.md section 11). A trace that takes a block to twice this size goes on in the next one.
+  static let blockRawBytesTarget = 64 * 1024
   /// No block inflates to more: what a reader is ready to allocate. It leaves room for one event of 64 MiB, the largest
   /// payload limit that can be configured, behind a block that is about to be closed.
   static let blockRawBytesMax = 68 * 1024 * 1024

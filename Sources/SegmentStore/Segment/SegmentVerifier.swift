@@ -161,20 +161,22 @@ struct SegmentVerifier {
   }
 
   private mutating func beginRun(_ run: DecodedBlock.Run, _ number: Int) {
+    // Events in no trace go on over blocks as well; no trace has the nil UUID.
+    let correlation = run.trace ?? Identifier(uuid: .zero)
     if run.continues {
-      if open == nil || open?.correlation != run.trace {
+      if open?.correlation != correlation {
         // Its beginning was in a block that cannot be read, or the blocks are mixed up.
         if number > 1 && problems.isEmpty { note(.order, "block \(number)", "a trace goes on that did not begin") }
         openIsIncomplete = true
         open = .empty
-        open?.correlation = run.trace ?? Identifier(uuid: .zero)
+        open?.correlation = correlation
         lastOrdinalOfTrace = .min
       }
     } else {
       idsOfTrace.removeAll()
       causesOfTrace.removeAll(keepingCapacity: true)
       open = .empty
-      open?.correlation = run.trace ?? Identifier(uuid: .zero)
+      open?.correlation = correlation
       open?.firstBlock = number
       openIsIncomplete = false
       lastOrdinalOfTrace = .min

@@ -12,6 +12,7 @@ final class SegmentWriter {
   private let connection: Connection
   private let blockData: RowInserter
   private let level: Int
+  private let blockBytes: Int
   private var builder = BlockBuilder()
   private var index = IndexBuilder()
   /// The last one is of the block that is being filled.
@@ -34,9 +35,14 @@ final class SegmentWriter {
   /// - Parameters:
   ///   - path: a temporary name; whatever is there is replaced.
   ///   - level: of DEFLATE, 1 to 9.
-  init(path: String, level: Int = 6, pageBytes: Int = SegmentFormat.pageBytes) throws(StoreError) {
+  ///   - blockBytes: frames of a block, about; see `SegmentLimits.blockRawBytesTarget`.
+  init(
+    path: String, level: Int = SegmentFormat.level, pageBytes: Int = SegmentFormat.pageBytes,
+    blockBytes: Int = SegmentLimits.blockRawBytesTarget
+  ) throws(StoreError) {
     self.path = path
     self.level = level
+    self.blockBytes = blockBytes
     do {
       try Files.remove(path)
     } catch { throw StoreError.file(error) }
@@ -74,7 +80,7 @@ final class SegmentWriter {
         .limitExceeded, unsafe "an event of \(event.bytes.count) bytes is beyond \(SegmentLimits.frameBytesMax) bytes",
         hint: "lower the payload limit")
     }
-    if builder.rawBytes >= SegmentLimits.blockRawBytesSplit { try splitTrace() }
+    if builder.rawBytes >= 2 * blockBytes { try splitTrace() }
     let ordinal = event.ordinal
     precondition(ordinal > lastOrdinalOfRun, "events of a trace come in the order of ordinals")
     lastOrdinalOfRun = ordinal
@@ -115,7 +121,7 @@ final class SegmentWriter {
       zones[first].noteTrace(current)
       if current.lastBlock > current.firstBlock { longTraces.append(current) }
     }
-    if builder.rawBytes >= SegmentLimits.blockRawBytesTarget { try flushBlock() }
+    if builder.rawBytes >= blockBytes { try flushBlock() }
   }
 
   /// Writes everything that is left, syncs the file and closes it.
