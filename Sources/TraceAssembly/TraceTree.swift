@@ -1,7 +1,7 @@
 public import EventModel
 
 /// A trace as trees. Events are addressed by their place in tree order: depth first, parents before children, tops
-/// and siblings by ordinal. 56 bytes an event beside `contents`.
+/// and siblings by ordinal. About 40 bytes an event beside `contents`.
 public struct TraceTree: Sendable {
   public let contents: TraceContents
   public let summary: TraceSummary

@@ -113,15 +113,19 @@ public final class ChildProcess: Sendable {
     return poll()
   }
 
-  /// Waits until the output holds a text.
+  /// Waits until the output holds a text; not longer than the program writes.
   public func waitForOutput(_ text: String, seconds: Double = 20) -> Bool {
-    eventually(within: seconds) { outputText.contains(text) || (!isRunning && outputText.contains(text)) }
+    _ = eventually(within: seconds) { outputText.contains(text) || hasEnded }
+    return outputText.contains(text)
   }
 
-  /// Waits until the error output holds a text.
+  /// Waits until the error output holds a text; not longer than the program writes.
   public func waitForErrorOutput(_ text: String, seconds: Double = 20) -> Bool {
-    eventually(within: seconds) { errorText.contains(text) }
+    _ = eventually(within: seconds) { errorText.contains(text) || hasEnded }
+    return errorText.contains(text)
   }
+
+  private var hasEnded: Bool { poll() != nil && state.withLock { $0.openPipes == 0 } }
 
   /// Runs a program to its end; kills it at the deadline and throws.
   public static func run(
