@@ -19,9 +19,7 @@ extension MemoryState {
     for index in causality.membersByTrace[trace] ?? [] {
       frames.withEvent(at: index) { event in
         let source = names.intern(sources[Int(event.sourceIndex)])
-        var record = TraceRecord(event, source: source, names: &names)
-        record.position = Self.shownPosition(event)
-        records.append(record)
+        records.append(TraceRecord(event, source: source, names: &names))
       }
     }
     return TraceContents(correlation: trace, records: records, names: names)

@@ -53,17 +53,9 @@ struct MemoryState {
   /// An event as it is shown.
   func stored(_ index: Int, payload: Bool) -> StoredEvent {
     frames.withEvent(at: index) { event in
-      var shown = StoredEvent(
+      StoredEvent(
         event, source: sources[Int(event.sourceIndex)], correlation: causality.nodes[index].trace, payload: payload)
-      shown.position = Self.shownPosition(event)
-      return shown
     }
-  }
-
-  /// An event that came without a position has its ordinal for one.
-  static func shownPosition(_ event: EventView) -> SourcePosition {
-    let given = event.position
-    return given == SourcePosition(major: 0) ? SourcePosition(major: UInt64(event.ordinal)) : given
   }
 
   // MARK: Appending

@@ -59,8 +59,6 @@ struct ExpectedStore {
     EventBatch([event]).forEach { _, view in
       shown = StoredEvent(view, source: source, correlation: nil, payload: true)
       shown?.ordinal = ordinal
-      // What comes without a position is known by its ordinal.
-      if event.position == SourcePosition(major: 0) { shown?.position = SourcePosition(major: UInt64(ordinal)) }
     }
     guard let shown, let id = Identifier(event.id) else { preconditionFailure("a test event has an id") }
     stored.append(
