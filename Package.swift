@@ -99,7 +99,7 @@ let package = Package(
       "IngestTests",
       [
         "Ingest", "EventSource", "TraceStore", "HandlerMetrics", "PrometheusText", "EventModel", "Platform",
-        "TestSupport",
+        "WireFormats", "Compression", "TestSupport",
       ]),
     tests(
       "TraceServerTests",
