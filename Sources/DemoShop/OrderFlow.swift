@@ -31,8 +31,9 @@ struct OrderFlow {
   private mutating func place(at start: Timestamp, customer: Int) {
     let lines = plan.random.number(1...4)
     let total = plan.random.number(900...24_900)
-    // The command is not in the event store: the events it led to share a cause that nobody stored.
-    let command = plan.random.identifier()
+    // Some orders begin with a command, which is not in the event store: its two events share a cause that nobody
+    // stored.
+    let command = plan.random.oneIn(4) ? plan.random.identifier() : nil
     let placed = plan.event(
       "OrderPlaced", order, by: .checkout, at: start, cause: command, schema: plan.random.oneIn(4) ? "1" : "2",
       data: [
@@ -40,6 +41,11 @@ struct OrderFlow {
         ("totalCents", .number("\(total)")), ("lines", .number("\(lines)")),
       ])
     project(placed)
+    if command != nil {
+      _ = plan.event(
+        "CartCheckedOut", "cart-\(number)", by: .checkout, at: start.advanced(byNanoseconds: 2_000_000), cause: command,
+        data: [("lines", .number("\(lines)"))])
+    }
     var reserved: [FlowPlan.Event] = []
     for line in 0..<lines {
       let sku = plan.random.number(1...40)

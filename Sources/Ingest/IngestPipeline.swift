@@ -17,6 +17,7 @@ public final class IngestPipeline: @unchecked Sendable {
     var problem: StoreError?
     var runners: [FollowRunner] = []
     var rules: [String: ReadingRules] = [:]
+    var defaultRules = ReadingRules()
   }
 
   public let limits: IngestLimits
@@ -68,10 +69,13 @@ public final class IngestPipeline: @unchecked Sendable {
     tail.close()
   }
 
-  /// How the events of a source are read when they come by POST; else `ReadingRules()`.
+  /// How events of every source are read that has no rules of its own.
+  public func setDefaultRules(_ rules: ReadingRules) { state.withLock { $0.defaultRules = rules } }
+
+  /// How the events of a source are read when they come by POST; else by the default rules.
   public func setRules(_ rules: ReadingRules, source: String) { state.withLock { $0.rules[source] = rules } }
 
-  func rules(source: String) -> ReadingRules { state.withLock { $0.rules[source] } ?? ReadingRules() }
+  func rules(source: String) -> ReadingRules { state.withLock { $0.rules[source] ?? $0.defaultRules } }
 
   /// Stores a batch, together with what else is waiting, and returns when it is as durable as it asks for.
   ///

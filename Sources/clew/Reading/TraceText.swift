@@ -121,7 +121,10 @@ struct TraceText {
     parts.append(style.cyan(producer(line)))
     parts.append(Printable.cut(Printable.escaped(line.stream), 60))
     parts.append(style.dim(Printable.escaped(line.id)))
-    if let cause = line.cause, let note = Self.causeNote(line.causeKind) {
+    // An orphan's warning names the cause already.
+    if let cause = line.cause, let note = Self.causeNote(line.causeKind),
+      line.causeKind != "unknown" || line.warnings.isEmpty
+    {
       parts.append(style.dim("(\(note) \(Printable.cut(Printable.escaped(cause), 60)))"))
     }
     return parts.filter { !$0.isEmpty }.joined(separator: "  ")

@@ -99,8 +99,8 @@ struct ImportCommand {
     case nil: break
     case .store(let error): report.failure = Failure(error)
     case .unreadable(let error):
-      report.failure = Failure(
-        Printable.escaped("\(input.name): \(error.message)"), hint: Printable.escaped(error.hint))
+      let message = error.message.contains(input.name) ? error.message : "\(input.name): \(error.message)"
+      report.failure = Failure(Printable.escaped(message), hint: Printable.escaped(error.hint))
     case .overloaded: report.failure = Failure("the store is overloaded", hint: "import again; nothing is stored twice")
     }
   }

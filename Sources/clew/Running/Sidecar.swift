@@ -52,6 +52,7 @@ final class Sidecar {
       store.close()
       throw Failure(error)
     }
+    pipeline.setDefaultRules(configuration.reading.rules())
     pipeline.start()
     let port: Int
     do {
