@@ -146,10 +146,12 @@ struct HotIndex {
 
   /// Puts an event into a trace, taking it out of the one it was in.
   ///
-  /// - Returns: true if the trace is new in this file.
-  mutating func assign(_ place: Int, to key: IdentifierKey, text: @autoclosure () -> [UInt8]?) -> Bool {
+  /// - Parameters:
+  ///   - known: the trace's number, if it has one here.
+  ///   - text: of a new trace that is no UUID.
+  mutating func assign(_ place: Int, to key: IdentifierKey, known: UInt32?, text: [UInt8]?) {
     if traces[place] != 0 { unlink(place) }
-    let (number, isNew) = traceTable.number(of: key, text: text())
+    let number = known ?? traceTable.add(key, text: text)
     traces[place] = number
     let tail = traceTable.tail(number)
     if tail == Self.none {
@@ -159,7 +161,6 @@ struct HotIndex {
       nextInTrace[Int(tail)] = UInt32(place)
     }
     traceTable.added(number, last: UInt32(place), created: created[place])
-    return isNew
   }
 
   private mutating func unlink(_ place: Int) {

@@ -62,20 +62,19 @@ struct TraceTable {
 
   func find(_ key: IdentifierKey) -> UInt32? { slots.find(key.mixed) { keys[Int($0)] == key } }
 
-  /// The number of a trace, which is made if need be.
-  mutating func number(of key: IdentifierKey, text: @autoclosure () -> [UInt8]?) -> (number: UInt32, isNew: Bool) {
-    if let known = find(key) { return (known, false) }
+  /// - Precondition: the trace has no number yet.
+  mutating func add(_ key: IdentifierKey, text: [UInt8]?) -> UInt32 {
     let number = UInt32(keys.count)
     keys.append(key)
     tails.append(HotIndex.none)
     firstCreated.append(.max)
     older.append(false)
     slots.insert(key.mixed, number) { keys[Int($0)].mixed }
-    if let text = text() {
+    if let text {
       texts[number] = text
       textBytes += text.count + 48
     }
-    return (number, true)
+    return number
   }
 
   func key(_ number: UInt32) -> IdentifierKey { keys[Int(number)] }

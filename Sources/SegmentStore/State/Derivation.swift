@@ -80,8 +80,10 @@ extension StoreState {
     _ place: Int, _ event: EventView, _ known: KnownEvent, _ outcome: inout AppendOutcome
   ) -> Bool {
     let generation = active
-    let isNew = generation.index.assign(place, to: known.trace, text: traceText(event, known))
-    guard isNew else { return false }
+    let number = generation.index.traceTable.find(known.trace)
+    let text = number == nil ? traceText(event, known) : nil
+    generation.index.assign(place, to: known.trace, known: number, text: text)
+    if number != nil { return false }
     if isTraceStoredBefore(known.trace) {
       generation.index.setOlderFragments(generation.index.traces[place])
       return false

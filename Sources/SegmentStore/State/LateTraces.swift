@@ -22,8 +22,10 @@ extension StoreState {
     waiting.remove(of: event.cause) { $0.ordinal == event.ordinal }
     if let place = active.index.place(event.ordinal) {
       active.index.clear(HotIndex.Flag.waits | HotIndex.Flag.counts, place)
-      let isNew = active.index.assign(place, to: trace, text: text(ofTrace: trace))
-      if isNew, isTraceStoredBefore(trace) { active.index.setOlderFragments(active.index.traces[place]) }
+      let number = active.index.traceTable.find(trace)
+      let text = number == nil ? text(ofTrace: trace) : nil
+      active.index.assign(place, to: trace, known: number, text: text)
+      if number == nil, isTraceStoredBefore(trace) { active.index.setOlderFragments(active.index.traces[place]) }
     } else {
       let known = late.set(
         LateAssignment(

@@ -11,7 +11,7 @@ extension StoreState {
     if event.cause.isZero { return .root }
     if event.cause == event.id { return event.cause == event.trace ? .root : .itself }
     if let cause = representative(event.cause, in: event.trace) {
-      addEdge(child: waitingChild(event), cause: cause, trace: event.trace, healed: false, &outcome)
+      addEdge(child: waitingChild(event), cause: cause, trace: event.trace, &outcome)
       return .resolved
     }
     // What equals the correlation id marks a root, unless an event of the trace turns up behind it.
@@ -82,7 +82,7 @@ extension StoreState {
 
   /// Writes an edge down, in the generation that is written, and tells of it.
   private func addEdge(
-    child: WaitingTable.Child, cause: KnownEvent, trace: IdentifierKey, healed: Bool, _ outcome: inout AppendOutcome
+    child: WaitingTable.Child, cause: KnownEvent, trace: IdentifierKey, _ outcome: inout AppendOutcome
   ) {
     let generation = active
     let latency = child.created.since(cause.created)
@@ -106,7 +106,7 @@ extension StoreState {
       CausalEdge(
         childLabel: child.label, causeLabel: cause.label, childOrdinal: child.ordinal, causeOrdinal: cause.ordinal,
         childCreated: child.created, latencyNanoseconds: latency, childFailure: child.failure,
-        correlation: identifier(ofTrace: trace), cause: cause.id, healed: healed))
+        correlation: identifier(ofTrace: trace), cause: cause.id, healed: child.ordinal < cause.ordinal))
   }
 
   /// Gives their edges to the children that waited for this event, and its trace to those that have none.
@@ -121,7 +121,7 @@ extension StoreState {
     if !joined.isEmpty {
       let top = joined.count == 1 && joined[0].ordinal == event.ordinal ? nil : topAncestor(of: event)
       for child in joined where child.ordinal != event.ordinal && child.ordinal != top {
-        addEdge(child: child, cause: event, trace: event.trace, healed: true, &outcome)
+        addEdge(child: child, cause: event, trace: event.trace, &outcome)
       }
       // The child that would close a cycle is cut for good: it waits for nothing any more.
       if let top, joined.contains(where: { $0.ordinal == top }) {
