@@ -165,18 +165,16 @@ final class HotFile: @unchecked Sendable {
     var isValid: Bool
   }
 
-  /// Calls `body` with every row by ordinal, in one consistent view.
+  /// Calls `body` with every row by ordinal, in one consistent view; `body` may read chunks.
   func forEachRow(_ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
-    try readLock.withLock { () throws(StoreError) in
-      guard let reader else { throw StoreError(.closed, "\(path) is closed", hint: "") }
-      let rows = try reader.prepare(
-        "SELECT first_ordinal, event_count, stored_at, frames, crc FROM batch ORDER BY first_ordinal")
-      while try rows.step() {
-        let chunk = HotChunk(first: rows.integer(0), count: Int(rows.integer(1)), bytes: rows.blob(3))
-        let storedAt = Timestamp(nanoseconds: rows.integer(2))
-        let computed = Self.checksum(chunk.first, chunk.count, storedAt, chunk.bytes)
-        try body(Row(chunk: chunk, storedAt: storedAt, isValid: Int64(computed) == rows.integer(4)))
-      }
+    let walk = try Connection(path, .readOnly, cacheBytes: 256 << 10)
+    let rows = try walk.prepare(
+      "SELECT first_ordinal, event_count, stored_at, frames, crc FROM batch ORDER BY first_ordinal")
+    while try rows.step() {
+      let chunk = HotChunk(first: rows.integer(0), count: Int(rows.integer(1)), bytes: rows.blob(3))
+      let storedAt = Timestamp(nanoseconds: rows.integer(2))
+      let computed = Self.checksum(chunk.first, chunk.count, storedAt, chunk.bytes)
+      try body(Row(chunk: chunk, storedAt: storedAt, isValid: Int64(computed) == rows.integer(4)))
     }
   }
 

@@ -129,7 +129,7 @@ extension SegmentStore {
 
   public func checkpoints(ofSource source: String) throws(StoreError) -> [SourceCheckpoint] {
     try requireOpen()
-    let all = lock.withLock { state.checkpoints.values.filter { $0.source == source } }
+    let all = lock.withLock { state.checkpoints.values.filter { $0.source.utf8.elementsEqual(source.utf8) } }
     return all.sorted { $0.subStream.utf8.lexicographicallyPrecedes($1.subStream.utf8) }
   }
 

@@ -145,9 +145,15 @@ struct PendingTrace {
   var replaces: Bool
 }
 
+/// Names as bytes: Swift takes texts for equal that only look the same.
 struct CheckpointKey: Hashable {
-  var source: String
-  var subStream: String
+  private let source: [UInt8]
+  private let subStream: [UInt8]
+
+  init(source: String, subStream: String) {
+    self.source = Array(source.utf8)
+    self.subStream = Array(subStream.utf8)
+  }
 }
 
 /// Sources by number; numbers are never given twice.
@@ -156,15 +162,15 @@ struct SourceTable {
   static let countMax = 65_535
 
   private var names: [String?] = []
-  private var indexByName: [String: UInt32] = [:]
+  private var indexByName: [[UInt8]: UInt32] = [:]
 
   mutating func set(_ index: UInt32, _ name: String) {
     while names.count <= Int(index) { names.append(nil) }
     names[Int(index)] = name
-    indexByName[name] = index
+    indexByName[Array(name.utf8)] = index
   }
 
-  func index(_ name: String) -> UInt32? { indexByName[name] }
+  func index(_ name: String) -> UInt32? { indexByName[Array(name.utf8)] }
   func name(_ index: UInt32) -> String { Int(index) < names.count ? names[Int(index)] ?? "" : "" }
   var nextIndex: UInt32 { UInt32(names.count) }
   var all: [String] { names.compactMap { $0 } }

@@ -35,16 +35,10 @@ struct AppendPlan {
     unsafe chunks[last].bytes.append(contentsOf: bytes)
     chunks[last].count += 1
     let ordinal = nextOrdinal
-    let isPushed = event.position.major == 0 && event.position.minor == 0
     unsafe chunks[last].bytes.withUnsafeMutableBytes { all in
       unsafe all.storeBytes(of: ordinal.littleEndian, toByteOffset: start + EventFrame.Offset.ordinal, as: Int64.self)
       unsafe all.storeBytes(
         of: source.littleEndian, toByteOffset: start + EventFrame.Offset.sourceIndex, as: UInt32.self)
-      // A pushed event has no place of its own: its position is its number.
-      if isPushed {
-        unsafe all.storeBytes(
-          of: UInt64(ordinal).littleEndian, toByteOffset: start + EventFrame.Offset.positionMajor, as: UInt64.self)
-      }
     }
     if remember {
       let mixed = event.idKey.mixed
