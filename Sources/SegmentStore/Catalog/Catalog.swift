@@ -23,11 +23,12 @@ struct CatalogSegment: Hashable, Sendable {
   var reason: String
 }
 
-/// An event that got its trace after it was sealed (or while it was being sealed).
+/// An event whose trace changed after it was sealed (or while it was being sealed).
 struct LateAssignment: Hashable, Sendable {
   var ordinal: Int64
   var id: Identifier
-  var trace: Identifier
+  /// Nil: it is in no trace any more.
+  var trace: Identifier?
 }
 
 /// A range of ordinals that retention deleted.
@@ -45,6 +46,8 @@ struct CatalogContents: Sendable {
   var hot: [Int64] = []
   var checkpoints: [SourceCheckpoint] = []
   var late: [LateAssignment] = []
+  var voidEdges: [VoidEdge] = []
+  var corrections: [FailureCorrection] = []
   var dropped: [DroppedRange] = []
 }
 
@@ -70,6 +73,11 @@ final class Catalog {
       minor INTEGER NOT NULL, token TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(source, sub_stream)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS late(ordinal INTEGER PRIMARY KEY, id BLOB NOT NULL, id_is_uuid INTEGER NOT NULL,
       trace BLOB NOT NULL, trace_is_uuid INTEGER NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS void_edges(child_ordinal INTEGER PRIMARY KEY, before_ordinal INTEGER NOT NULL,
+      crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS failure_corrections(ordinal INTEGER PRIMARY KEY, delta INTEGER NOT NULL,
+      source TEXT NOT NULL, service TEXT NOT NULL, handler TEXT NOT NULL, type TEXT NOT NULL,
+      created INTEGER NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS dropped(first_ordinal INTEGER PRIMARY KEY, last_ordinal INTEGER NOT NULL,
       event_count INTEGER NOT NULL, crc INTEGER NOT NULL);
     """
@@ -111,6 +119,8 @@ final class Catalog {
       contents.hot = try rows(CatalogRow.Hot.self).map { $0.first }
       contents.checkpoints = try rows(SourceCheckpoint.self)
       contents.late = try rows(LateAssignment.self)
+      contents.voidEdges = try rows(VoidEdge.self)
+      contents.corrections = try rows(FailureCorrection.self)
       contents.dropped = try rows(DroppedRange.self)
       return contents
     }
@@ -157,6 +167,8 @@ final class Catalog {
   func removeSegment(first: Int64, last: Int64) throws(StoreError) {
     try connection.execute("DELETE FROM segments WHERE first_ordinal=\(first)")
     try connection.execute("DELETE FROM late WHERE ordinal BETWEEN \(first) AND \(last)")
+    try connection.execute("DELETE FROM void_edges WHERE child_ordinal BETWEEN \(first) AND \(last)")
+    try connection.execute("DELETE FROM failure_corrections WHERE ordinal BETWEEN \(first) AND \(last)")
   }
 
   func removeDropped() throws(StoreError) { try connection.execute("DELETE FROM dropped") }

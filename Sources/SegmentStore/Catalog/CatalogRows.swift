@@ -148,9 +148,10 @@ extension LateAssignment: StoredRow {
   static var columnCount: Int32 { 5 }
 
   init?(_ statement: Statement) {
-    guard let id = Identifier(stored: statement.blob(1), isUUID: statement.integer(2) != 0),
-      let trace = Identifier(stored: statement.blob(3), isUUID: statement.integer(4) != 0)
-    else { return nil }
+    guard let id = Identifier(stored: statement.blob(1), isUUID: statement.integer(2) != 0) else { return nil }
+    let bytes = statement.blob(3)
+    let trace = Identifier(stored: bytes, isUUID: statement.integer(4) != 0)
+    if trace == nil && !bytes.isEmpty { return nil }
     self.init(ordinal: statement.integer(0), id: id, trace: trace)
   }
 
@@ -158,16 +159,67 @@ extension LateAssignment: StoredRow {
     try statement.bind(1, ordinal)
     try statement.bind(2, id.storedBytes)
     try statement.bind(3, id.isUUID ? 1 : 0)
-    try statement.bind(4, trace.storedBytes)
-    try statement.bind(5, trace.isUUID ? 1 : 0)
+    try statement.bind(4, traceBytes)
+    try statement.bind(5, trace?.isUUID == true ? 1 : 0)
   }
 
   func addColumns(to checksum: inout RowChecksum) {
     checksum.add(ordinal)
     unsafe id.storedBytes.withUnsafeBytes { unsafe checksum.add($0) }
     checksum.add(id.isUUID ? 1 : 0)
-    unsafe trace.storedBytes.withUnsafeBytes { unsafe checksum.add($0) }
-    checksum.add(trace.isUUID ? 1 : 0)
+    unsafe traceBytes.withUnsafeBytes { unsafe checksum.add($0) }
+    checksum.add(trace?.isUUID == true ? 1 : 0)
+  }
+
+  private var traceBytes: [UInt8] { trace?.storedBytes ?? [] }
+}
+
+extension VoidEdge: StoredRow {
+  static var table: StaticString { "void_edges" }
+  static var columns: String { "child_ordinal,before_ordinal" }
+  static var columnCount: Int32 { 2 }
+
+  init?(_ statement: Statement) { self.init(child: statement.integer(0), before: statement.integer(1)) }
+
+  func bind(_ statement: Statement) throws(StoreError) {
+    try statement.bind(1, child)
+    try statement.bind(2, before)
+  }
+
+  func addColumns(to checksum: inout RowChecksum) {
+    checksum.add(child)
+    checksum.add(before)
+  }
+}
+
+extension FailureCorrection: StoredRow {
+  static var table: StaticString { "failure_corrections" }
+  static var columns: String { "ordinal,delta,source,service,handler,type,created" }
+  static var columnCount: Int32 { 7 }
+
+  init?(_ statement: Statement) {
+    self.init(
+      ordinal: statement.integer(0), delta: Int(statement.integer(1)),
+      labels: EventLabels(
+        source: statement.text(2), service: statement.text(3), handler: statement.text(4), type: statement.text(5),
+        identity: .none),
+      created: Timestamp(nanoseconds: statement.integer(6)))
+  }
+
+  private var names: [String] { [labels.source, labels.service, labels.handler, labels.type] }
+
+  func bind(_ statement: Statement) throws(StoreError) {
+    try statement.bind(1, ordinal)
+    try statement.bind(2, delta)
+    for (index, name) in names.enumerated() { try statement.bind(Int32(3 + index), name) }
+    try statement.bind(7, created.nanoseconds)
+  }
+
+  func addColumns(to checksum: inout RowChecksum) {
+    checksum.add(ordinal)
+    checksum.add(delta)
+    for name in names { checksum.add(name) }
+    checksum.add(created.nanoseconds)
   }
 }
 

@@ -48,6 +48,9 @@ struct HotIndex {
   var healed: [SegmentEdge] = []
   /// Events of older files that got their trace while this one was written.
   var late: [LateAssignment] = []
+  /// Edges and failures of older files that do not count any more since this one was written.
+  var voidEdges: [VoidEdge] = []
+  var corrections: [FailureCorrection] = []
   var startedTraceCount = 0
   private(set) var reportCount = 0
   var rawBytes = 0
@@ -162,6 +165,13 @@ struct HotIndex {
     }
     traceTable.added(number, last: UInt32(place), created: created[place])
   }
+
+  /// Takes an event out of its trace.
+  mutating func unassign(_ place: Int) {
+    if traces[place] != 0 { unlink(place) }
+  }
+
+  mutating func clearCause(_ place: Int) { causes[place] = Self.none }
 
   private mutating func unlink(_ place: Int) {
     let number = traces[place]

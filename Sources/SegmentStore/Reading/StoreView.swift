@@ -35,7 +35,7 @@ final class StoreView {
 
   /// The effective trace of an event whose own file says `stored`.
   func trace(of ordinal: Int64, stored: Identifier?) -> Identifier? {
-    late.isEmpty ? stored : late.trace(of: ordinal) ?? stored
+    late.trace(of: ordinal, stored: stored)
   }
 
   /// Reads hot events; a damaged row leaves them out and is told in the log and in `missing`.
@@ -91,7 +91,7 @@ final class StoreView {
         else { return [] }
         return generation.index.places(ofTraceNumber: number)
       }
-      let own = late.isEmpty ? found : found.filter { late.trace(of: $0.ordinal) == nil }
+      let own = late.isEmpty ? found : found.filter { late.assignment(of: $0.ordinal) == nil }
       _ = try read(generation, own) { (event) throws(StoreError) -> Walk in
         try body(event)
         return .proceed
@@ -178,7 +178,7 @@ final class StoreView {
 
   /// The effective trace of a hot event.
   func trace(of event: EventView, in generation: HotGeneration) -> Identifier? {
-    if let assigned = late.trace(of: event.ordinal) { return assigned }
+    if let assignment = late.assignment(of: event.ordinal) { return assignment.trace }
     let ordinal = event.ordinal
     return store.lock.withLock {
       guard let place = generation.index.place(ordinal) else { return nil }

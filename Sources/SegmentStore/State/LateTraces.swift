@@ -27,16 +27,15 @@ extension StoreState {
       active.index.assign(place, to: trace, known: number, text: text)
       if number == nil, isTraceStoredBefore(trace) { active.index.setOlderFragments(active.index.traces[place]) }
     } else {
-      let known = late.set(
-        LateAssignment(
-          ordinal: event.ordinal, id: identifier(of: event), trace: identifier(ofTrace: trace)))
-      guard known else {
+      if late.isFull {
         log.limitedWarning(
           "store", "more than \(LateTable.countMax) late assignments: event \(event.ordinal) stays out")
         return
       }
-      active.index.late.append(
-        LateAssignment(ordinal: event.ordinal, id: identifier(of: event), trace: identifier(ofTrace: trace)))
+      let assignment = LateAssignment(
+        ordinal: event.ordinal, id: identifier(of: event), trace: identifier(ofTrace: trace))
+      late.set(assignment)
+      active.index.late.append(assignment)
       noteOlderFragments(trace)
     }
     event.trace = trace

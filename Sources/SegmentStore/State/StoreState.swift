@@ -46,7 +46,8 @@ final class StoreState {
 
   /// The effective trace of an event of an older generation or segment, whose own record says `stored`.
   func trace(of ordinal: Int64, stored: IdentifierKey) -> IdentifierKey {
-    late.isEmpty ? stored : late.trace(of: ordinal)?.key ?? stored
+    guard !late.isEmpty, let assignment = late.assignment(of: ordinal) else { return stored }
+    return assignment.trace?.key ?? .zero
   }
 
   func trace(_ generation: HotGeneration, _ place: Int) -> IdentifierKey {
@@ -174,53 +175,4 @@ struct SourceTable {
   func name(_ index: UInt32) -> String { Int(index) < names.count ? names[Int(index)] ?? "" : "" }
   var nextIndex: UInt32 { UInt32(names.count) }
   var all: [String] { names.compactMap { $0 } }
-}
-
-/// Traces of events that got them after their file was finished.
-struct LateTable: Sendable {
-  /// What a table of this kind may hold; more are counted by the log and found in no trace.
-  static let countMax = 1_000_000
-
-  private var byOrdinal: [Int64: LateAssignment] = [:]
-  private var byTrace: [IdentifierKey: [Int64]] = [:]
-
-  /// Children whose edge was taken back, and the first ordinal of the file that was written then: edges of files before
-  /// that one do not count.
-  private var voidBefore: [Int64: Int64] = [:]
-
-  var isEmpty: Bool { byOrdinal.isEmpty }
-  var traces: [Identifier] { Set(byOrdinal.values.map(\.trace)).sorted() }
-
-  mutating func makeVoid(_ child: Int64, before ordinal: Int64) { voidBefore[child] = ordinal }
-  func isVoid(_ child: Int64, in firstOrdinal: Int64) -> Bool {
-    guard !voidBefore.isEmpty, let before = voidBefore[child] else { return false }
-    return firstOrdinal < before
-  }
-  var count: Int { byOrdinal.count }
-
-  func trace(of ordinal: Int64) -> Identifier? { byOrdinal[ordinal]?.trace }
-  func hasEvents(ofTrace trace: IdentifierKey) -> Bool { !(byTrace[trace] ?? []).isEmpty }
-  func events(ofTrace trace: IdentifierKey) -> [LateAssignment] {
-    (byTrace[trace] ?? []).compactMap { byOrdinal[$0] }
-  }
-
-  /// - Returns: false if the table is full.
-  mutating func set(_ assignment: LateAssignment) -> Bool {
-    if let old = byOrdinal[assignment.ordinal] {
-      byTrace[old.trace.key]?.removeAll { $0 == assignment.ordinal }
-    } else if byOrdinal.count >= Self.countMax {
-      return false
-    }
-    byOrdinal[assignment.ordinal] = assignment
-    byTrace[assignment.trace.key, default: []].append(assignment.ordinal)
-    return true
-  }
-
-  mutating func remove(ordinals: ClosedRange<Int64>) {
-    for (ordinal, assignment) in byOrdinal where ordinals.contains(ordinal) {
-      byOrdinal[ordinal] = nil
-      byTrace[assignment.trace.key]?.removeAll { $0 == ordinal }
-      if byTrace[assignment.trace.key]?.isEmpty == true { byTrace[assignment.trace.key] = nil }
-    }
-  }
 }

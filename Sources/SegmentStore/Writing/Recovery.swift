@@ -30,7 +30,9 @@ extension SegmentStore {
     }
     for source in contents.sources { state.sources.set(source.index, source.name) }
     for checkpoint in contents.checkpoints { state.set(checkpoint) }
-    for assignment in contents.late { _ = state.late.set(assignment) }
+    for assignment in contents.late { state.late.set(assignment) }
+    for void in contents.voidEdges { state.late.set(void) }
+    for correction in contents.corrections { state.late.set(correction) }
     state.dropped = contents.dropped
     var last: Int64 = contents.dropped.map(\.last).max() ?? 0
     last = max(last, contents.segments.map(\.lastOrdinal).max() ?? 0)
@@ -258,7 +260,7 @@ extension StoreState {
 
   /// A child of a sealed segment goes on waiting.
   func wait(_ row: UnresolvedChild, label: UInt32) {
-    let trace = late.trace(of: row.ordinal) ?? row.trace
+    let trace = late.trace(of: row.ordinal, stored: row.trace)
     var child = WaitingTable.Child(
       cause: row.cause.key, ordinal: row.ordinal, created: row.created, label: label, source: row.sourceIndex,
       failure: row.failure, hasNoTrace: trace == nil, traceOrID: trace?.key ?? row.childID.key)

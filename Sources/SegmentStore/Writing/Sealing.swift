@@ -86,6 +86,8 @@ extension SegmentStore {
         try catalog.put(row)
         for checkpoint in checkpoints { try catalog.put(checkpoint) }
         for assignment in generation.index.late { try catalog.put(assignment) }
+        for void in generation.index.voidEdges { try catalog.put(void) }
+        for correction in generation.index.corrections { try catalog.put(correction) }
         if !isShared { try catalog.removeHot(first: generation.file.first) }
         try reach("before-catalog-commit")
       }

@@ -1,0 +1,81 @@
+import EventModel
+
+/// A failed event of a finished file that counts now and did not when the file was finished, or the other way round.
+struct FailureCorrection: Hashable, Sendable {
+  var ordinal: Int64
+  /// What is added to the number of failures: 1 or -1.
+  var delta: Int
+  var labels: EventLabels
+  var created: Timestamp
+}
+
+/// A child whose edge in an older file does not count any more.
+struct VoidEdge: Hashable, Sendable {
+  var child: Int64
+  /// Edges of this child in files that begin before this ordinal do not count.
+  var before: Int64
+}
+
+/// What is to be known of events beside their finished files: traces they got later, edges and failures that do not
+/// count as the file says. Small, since it needs events that come out of order, or ids that are used twice.
+struct LateTable: Sendable {
+  /// More are told in the log, and stay as their files say.
+  static let countMax = 1_000_000
+
+  private var byOrdinal: [Int64: LateAssignment] = [:]
+  private var byTrace: [IdentifierKey: [Int64]] = [:]
+  private var voidBefore: [Int64: Int64] = [:]
+  private var correctionByOrdinal: [Int64: FailureCorrection] = [:]
+
+  var isEmpty: Bool { byOrdinal.isEmpty }
+  var count: Int { byOrdinal.count + voidBefore.count + correctionByOrdinal.count }
+  var isFull: Bool { count >= Self.countMax }
+  var traces: [Identifier] { Set(byOrdinal.values.compactMap(\.trace)).sorted() }
+  var corrections: [FailureCorrection] {
+    correctionByOrdinal.values.filter { $0.delta != 0 }.sorted { $0.ordinal < $1.ordinal }
+  }
+
+  func assignment(of ordinal: Int64) -> LateAssignment? { byOrdinal[ordinal] }
+  func hasEvents(ofTrace trace: IdentifierKey) -> Bool { !(byTrace[trace] ?? []).isEmpty }
+  func events(ofTrace trace: IdentifierKey) -> [LateAssignment] {
+    (byTrace[trace] ?? []).compactMap { byOrdinal[$0] }
+  }
+
+  /// The trace of an event of a finished file, which itself says `stored`.
+  @inline(__always) func trace(of ordinal: Int64, stored: Identifier?) -> Identifier? {
+    if byOrdinal.isEmpty { return stored }
+    return byOrdinal[ordinal].map(\.trace) ?? stored
+  }
+
+  mutating func set(_ assignment: LateAssignment) {
+    if let old = byOrdinal[assignment.ordinal]?.trace { forget(assignment.ordinal, in: old.key) }
+    byOrdinal[assignment.ordinal] = assignment
+    if let trace = assignment.trace { byTrace[trace.key, default: []].append(assignment.ordinal) }
+  }
+
+  private mutating func forget(_ ordinal: Int64, in trace: IdentifierKey) {
+    byTrace[trace]?.removeAll { $0 == ordinal }
+    if byTrace[trace]?.isEmpty == true { byTrace[trace] = nil }
+  }
+
+  mutating func set(_ void: VoidEdge) { voidBefore[void.child] = void.before }
+
+  func isVoid(_ child: Int64, in firstOrdinal: Int64) -> Bool {
+    guard !voidBefore.isEmpty, let before = voidBefore[child] else { return false }
+    return firstOrdinal < before
+  }
+
+  func correction(of ordinal: Int64) -> FailureCorrection? { correctionByOrdinal[ordinal] }
+  mutating func set(_ correction: FailureCorrection) { correctionByOrdinal[correction.ordinal] = correction }
+
+  mutating func remove(ordinals: ClosedRange<Int64>) {
+    for (ordinal, assignment) in byOrdinal where ordinals.contains(ordinal) {
+      byOrdinal[ordinal] = nil
+      if let trace = assignment.trace { forget(ordinal, in: trace.key) }
+    }
+    for child in Array(voidBefore.keys) where ordinals.contains(child) { voidBefore[child] = nil }
+    for ordinal in Array(correctionByOrdinal.keys) where ordinals.contains(ordinal) {
+      correctionByOrdinal[ordinal] = nil
+    }
+  }
+}
