@@ -86,6 +86,29 @@ import WireFormats
     #expect(try clew(["verify", "--data", data]).exitCode == 0)
   }
 
+  @Test func `a damaged segment is named, and ends verify and inspect with 1`() throws {
+    let data = directory.file("data")
+    let input = (0..<400).map { Self.line($0) }.joined()
+    #expect(try clew(["import", "-", "--data", data, "--seal"], input: input).exitCode == 0)
+    let name = try #require(try Files.list(data).first { $0.hasPrefix("seg-") })
+    let segment = data + "/" + name
+    #expect(try clew(["verify", data]).exitCode == 0)
+    #expect(try clew(["inspect", segment]).exitCode == 0)
+
+    // The second half of a file of blocks holds block data; a page of it is overwritten.
+    let file = try FileDescriptor.open(segment, O_RDWR)
+    let middle = try file.size() / 2
+    let noise = [UInt8](repeating: 0xa5, count: 4096)
+    try unsafe noise.withUnsafeBytes { try unsafe file.write($0, at: middle) }
+    file.close()
+    let verified = try clew(["verify", data])
+    #expect(verified.exitCode == 1 && verified.outputText.contains(name), "\(verified.outputText)")
+    let json = try JSONValue.parse(clew(["verify", "--data", data, "--json"]).output)
+    #expect(json["clean"]?.bool == false && json["problems"]?[0]?["file"]?.string == name)
+    let inspected = try clew(["inspect", segment])
+    #expect(inspected.exitCode == 1 && inspected.outputText.contains("Problems:"), "\(inspected.outputText)")
+  }
+
   @Test func `an import that is interrupted keeps and says what was stored`() throws {
     let path = try #require(TestSupport.builtProgram("clew"))
     let child = try ChildProcess(path, ["import", "-", "--data", directory.file("data")])

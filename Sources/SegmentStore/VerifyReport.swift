@@ -1,0 +1,239 @@
+import EventModel
+import Platform
+public import TraceStore
+
+/// What `SegmentStore.verify` found: every checksum and invariant of a directory.
+public struct VerifyReport: Sendable {
+  public struct Problem: Sendable, Hashable, CustomStringConvertible {
+    /// Name of the file in the directory.
+    public var file: String
+    /// Which table and row, which block; "" for the file as a whole.
+    public var place: String
+    public var message: String
+
+    public var description: String { place.isEmpty ? "\(file): \(message)" : "\(file): \(place): \(message)" }
+  }
+
+  /// At most `problemsMax`, in the order they were found; `problemsLeftOut` counts the rest.
+  public private(set) var problems: [Problem] = []
+  public private(set) var problemsLeftOut = 0
+  public static let problemsMax = 1000
+
+  /// Files that were read whole.
+  public var segmentCount = 0
+  public var hotFileCount = 0
+  /// Events in them, reports counted apart.
+  public var eventCount = 0
+  public var reportCount = 0
+  /// Files in the directory that no part of the store knows. No problem: they harm nothing.
+  public var strangeFiles: [String] = []
+
+  public var isClean: Bool { problems.isEmpty }
+
+  mutating func note(_ file: String, _ place: String, _ message: String) {
+    if problems.count < Self.problemsMax {
+      problems.append(Problem(file: file, place: place, message: message))
+    } else {
+      problemsLeftOut += 1
+    }
+  }
+}
+
+extension SegmentStore {
+  /// Reads every file of a directory and checks it; never writes, and works beside a running server.
+  ///
+  /// - Throws: `.notFound` if there is no store, `.unsupportedFormat`, `.inputOutput`; damage is a problem in the report.
+  public static func verify(_ directory: String) throws(StoreError) -> VerifyReport {
+    guard Files.exists(directory + "/" + DirectoryLayout.catalogName) else {
+      throw StoreError(.notFound, "\(directory) holds no store", hint: "name the directory that --data names")
+    }
+    // Beside a writer a file may go between the catalog and its opening: then the catalog says something new.
+    for _ in 0..<10 {
+      var pass = StoreVerifier(directory: directory, toleratesMissing: false)
+      do {
+        return try pass.run()
+      } catch {
+        if error.code != .notFound { throw error }
+      }
+    }
+    var pass = StoreVerifier(directory: directory, toleratesMissing: true)
+    return try pass.run()
+  }
+}
+
+/// One pass over a directory.
+private struct StoreVerifier {
+  let directory: String
+  /// False: a missing file ends the pass, since the catalog may have changed. True: it is a problem.
+  let toleratesMissing: Bool
+  private var report = VerifyReport()
+
+  init(directory: String, toleratesMissing: Bool) {
+    self.directory = directory
+    self.toleratesMissing = toleratesMissing
+  }
+
+  private mutating func noteMissing(_ name: String) throws(StoreError) {
+    if !toleratesMissing { throw StoreError(.notFound, "\(path(name)) is missing", hint: "") }
+    report.note(name, "", "the file is missing: its events are lost")
+  }
+
+  func path(_ name: String) -> String { directory + "/" + name }
+
+  mutating func run() throws(StoreError) -> VerifyReport {
+    let name = DirectoryLayout.catalogName
+    let catalogPath = path(name)
+    guard let catalog = try attempt(name, { () throws(StoreError) in try Catalog(catalogPath, create: false) }) else {
+      return report
+    }
+    defer { catalog.close() }
+    try checkPages(catalog.connection, name)
+    try checkRows(CatalogRow.Source.self, catalog)
+    try checkRows(CatalogSegment.self, catalog)
+    try checkRows(CatalogRow.Hot.self, catalog)
+    try checkRows(SourceCheckpoint.self, catalog)
+    try checkRows(LateAssignment.self, catalog)
+    try checkRows(DroppedRange.self, catalog)
+    guard let contents = try attempt(name, { () throws(StoreError) in try catalog.load() }) else { return report }
+    for segment in contents.segments { try check(segment) }
+    checkRanges(contents)
+    for first in contents.hot { try checkHot(first) }
+    try findStrangers(contents)
+    return report
+  }
+
+  /// Damage becomes a problem, anything else goes on.
+  private mutating func attempt<R>(
+    _ file: String, _ body: () throws(StoreError) -> R
+  ) throws(StoreError) -> R? {
+    do {
+      return try body()
+    } catch {
+      guard error.code == .corrupted else { throw error }
+      report.note(file, "", error.message)
+      return nil
+    }
+  }
+
+  private mutating func checkPages(_ connection: Connection, _ name: String) throws(StoreError) {
+    let found = try attempt(name) { () throws(StoreError) -> [String] in
+      var problems: [String] = []
+      let rows = try connection.prepare("PRAGMA quick_check(20)")
+      while try rows.step() { problems.append(rows.text(0)) }
+      return problems
+    }
+    for problem in found ?? [] where problem != "ok" { report.note(name, "pages", problem) }
+  }
+
+  private mutating func checkRows<Row: StoredRow>(_ type: Row.Type, _ catalog: Catalog) throws(StoreError) {
+    var damaged: [Int] = []
+    var number = 0
+    _ = try attempt(DirectoryLayout.catalogName) { () throws(StoreError) in
+      try catalog.forEachRow(type) { _, isValid in
+        number += 1
+        if !isValid { damaged.append(number) }
+      }
+    }
+    for row in damaged { report.note(DirectoryLayout.catalogName, "\(Row.table) \(row)", "the checksum is wrong") }
+  }
+
+  private mutating func check(_ segment: CatalogSegment) throws(StoreError) {
+    if segment.state == .quarantined {
+      report.note(segment.name, "", "set aside as damaged: \(segment.reason)")
+    }
+    guard let status = try? Files.status(path(segment.name)) else {
+      // A quarantined segment may have been taken away by the operator; a live one must be there.
+      if segment.state == .live { try noteMissing(segment.name) }
+      return
+    }
+    if status.size != segment.fileBytes {
+      report.note(segment.name, "", "the file has \(status.size) bytes, the catalog says \(segment.fileBytes)")
+    }
+    report.segmentCount += 1
+    let segmentPath = path(segment.name)
+    for problem in try SegmentVerifier.verify(path: segmentPath) {
+      report.note(segment.name, problem.place, problem.message)
+    }
+    guard
+      let descriptor = try attempt(
+        segment.name,
+        { () throws(StoreError) in
+          try SegmentReader.open(path: segmentPath, cache: BlockCache(bytesMax: 0)).descriptor
+        })
+    else { return }
+    report.eventCount += descriptor.eventCount
+    report.reportCount += descriptor.reportCount
+    if descriptor.eventCount != segment.eventCount || descriptor.reportCount != segment.reportCount {
+      report.note(
+        segment.name, "",
+        "it holds \(descriptor.eventCount) events and \(descriptor.reportCount) reports, the catalog says "
+          + "\(segment.eventCount) and \(segment.reportCount)")
+    }
+    if descriptor.firstOrdinal < segment.firstOrdinal || descriptor.lastOrdinal > segment.lastOrdinal {
+      report.note(segment.name, "", "it holds ordinals that the catalog does not give it")
+    }
+  }
+
+  /// No ordinal belongs to two segments, or to a segment and what was deleted.
+  private mutating func checkRanges(_ contents: CatalogContents) {
+    let segments = contents.segments.map { ($0.firstOrdinal, $0.lastOrdinal, $0.name) }
+    let dropped = contents.dropped.map { ($0.first, $0.last, "what was deleted") }
+    let ranges = (segments + dropped).sorted { $0.0 < $1.0 }
+    for (one, next) in zip(ranges, ranges.dropFirst()) where next.0 <= one.1 {
+      report.note(DirectoryLayout.catalogName, "segments", "\(one.2) and \(next.2) share ordinals")
+    }
+  }
+
+  private mutating func checkHot(_ first: Int64) throws(StoreError) {
+    let name = DirectoryLayout.hotName(first: first)
+    guard Files.exists(path(name)) else {
+      return try noteMissing(name)
+    }
+    report.hotFileCount += 1
+    let hotPath = path(name)
+    var found: [(place: String, message: String)] = []
+    var (events, reports) = (0, 0)
+    _ = try attempt(name) { () throws(StoreError) in
+      let file = try HotFile(hotPath, first: first, writable: false, cacheBytes: 0)
+      var next = Int64.min
+      try file.forEachRow { (row) throws(StoreError) in
+        let place = "batch \(row.chunk.first)"
+        if !row.isValid { return found.append((place, "the checksum is wrong")) }
+        if row.chunk.first < next { found.append((place, "ordinals are there twice")) }
+        next = row.chunk.first + Int64(row.chunk.count)
+        if let problem = Self.count(row.chunk, &events, &reports) { found.append((place, problem)) }
+      }
+      let damaged = try file.checkpoints().damagedCount
+      if damaged > 0 { found.append(("checkpoints", "\(damaged) rows have a wrong checksum")) }
+    }
+    for problem in found { report.note(name, problem.place, problem.message) }
+    report.eventCount += events
+    report.reportCount += reports
+  }
+
+  /// Frames of a row: whole, as many as it says, with its ordinals.
+  private static func count(_ chunk: HotChunk, _ events: inout Int, _ reports: inout Int) -> String? {
+    unsafe chunk.bytes.withUnsafeBytes { all in
+      var offset = 0
+      var count = 0
+      while offset < all.count {
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: all[offset...])
+        guard let event = unsafe try? EventView(validating: rest) else { return "event \(count + 1) is no whole frame" }
+        if event.ordinal != chunk.first + Int64(count) { return "event \(count + 1) has the ordinal \(event.ordinal)" }
+        if event.eventClass == .report { reports += 1 } else { events += 1 }
+        count += 1
+        unsafe offset += event.bytes.count
+      }
+      return count == chunk.count ? nil : "it holds \(count) events and says \(chunk.count)"
+    }
+  }
+
+  private mutating func findStrangers(_ contents: CatalogContents) throws(StoreError) {
+    var known = Set(contents.segments.map(\.name))
+    known.insert(DirectoryLayout.lockName)
+    let databases = contents.hot.map { DirectoryLayout.hotName(first: $0) } + [DirectoryLayout.catalogName]
+    for name in databases { known.formUnion(DirectoryLayout.withCompanions(name)) }
+    let names = try mapping { () throws(FileError) in try Files.list(directory) }
+    report.strangeFiles = names.filter { !known.contains($0) }
+  }
+}
