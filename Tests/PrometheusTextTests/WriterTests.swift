@@ -101,7 +101,8 @@ private func page(_ format: ExpositionFormat) -> [UInt8] {
     let broken = [
       "# TYPE a counter\n# HELP a A.\na_total 1\n", "# TYPE a counter\n# HELP a A.\na_total 1\n# EOF\nb 1\n",
       "# TYPE a counter\n\na_total 1\n# EOF\n", "# a comment\n# EOF\n",
-      "# TYPE a gauge\n# UNIT a seconds\n# HELP a A.\na 1\n# EOF\n", "# HELP a A.\n# TYPE a counter\na_total 1\n# EOF\n",
+      "# TYPE a gauge\n# UNIT a seconds\n# HELP a A.\na 1\n# EOF\n",
+      "# HELP a A.\n# TYPE a counter\na_total 1\n# EOF\n",
       "# TYPE a counter\n# HELP a A.\na 1\n# EOF\n", "# TYPE a counter\n# HELP a A.\na_total NaN\n# EOF\n",
       "# TYPE a gauge\n# HELP a A.\na 1 # {t=\"1\"} 1 1\n# EOF\n",
       "# TYPE a gauge\n# HELP a A.\na{x=\"1\"} 1\na{x=\"1\"} 1\n# EOF\n",

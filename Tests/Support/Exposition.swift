@@ -117,7 +117,14 @@ public struct Exposition {
 
   private mutating func checkHistograms() {
     var before: (series: [String], le: Double, count: Double)?
-    for sample in samples where types[families.first { sample.name == $0 + "_bucket" } ?? ""] == "histogram" {
+    let bucketNames = Set(families.filter { types[$0] == "histogram" }.map { $0 + "_bucket" })
+    let countNames = Set(families.filter { types[$0] == "histogram" }.map { $0 + "_count" })
+    var counts: [[String]: String] = [:]
+    for sample in samples where countNames.contains(sample.name) {
+      counts[[String(sample.name.dropLast("_count".count))] + sample.labels.map { $0.name + "=" + $0.value }] =
+        sample.value
+    }
+    for sample in samples where bucketNames.contains(sample.name) {
       let name = String(sample.name.dropLast("_bucket".count))
       let others = sample.labels.dropLast()
       guard let last = sample.labels.last, last.name == "le", let le = Double(last.value),
@@ -136,10 +143,7 @@ public struct Exposition {
       checkExemplar(sample, above: before?.series == key ? before!.le : -.infinity, upTo: le)
       before = (key, le, count)
       if last.value == "+Inf" {
-        let of = samples.first {
-          $0.name == name + "_count" && $0.labels.elementsEqual(others) { $0.name == $1.name && $0.value == $1.value }
-        }
-        if of?.value != sample.value { problems.append("line \(sample.line): +Inf is not the count") }
+        if counts[key] != sample.value { problems.append("line \(sample.line): +Inf is not the count") }
       }
     }
   }
