@@ -160,7 +160,7 @@ extension IngestPipeline {
   ///
   /// - Throws: `StoreError` if the last place cannot be read.
   public func follow(path: String, source: String, rules: ReadingRules = ReadingRules()) throws(StoreError) {
-    let checkpoint = try store.checkpoints(ofSource: source).first
+    let checkpoint = try store.checkpoints(ofSource: source).first { $0.subStream.isEmpty }
     let file = FollowedFile(path: path, source: source, checkpoint: checkpoint, rules: rules, clock: clock)
     setRules(rules, source: source)
     metrics?.addSource(source)

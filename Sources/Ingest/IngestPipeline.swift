@@ -15,6 +15,9 @@ public final class IngestPipeline: @unchecked Sendable {
   struct State {
     var isStopping = false
     var problem: StoreError?
+    /// Source and bytes of the last refused batch, for the probe.
+    var refused = (source: "", bytes: 0)
+    var isMaintenanceQueued = false
     var runners: [FollowRunner] = []
     var rules: [String: ReadingRules] = [:]
     var defaultRules = ReadingRules()
@@ -158,7 +161,12 @@ public final class IngestPipeline: @unchecked Sendable {
         for work in group { append([work]) }
         return
       }
-      note(error)
+      // A limit is the matter of this batch alone: others are stored as before.
+      if error.code == .limitExceeded {
+        metrics?.updatePipeline { $0.storeFailures += 1 }
+      } else {
+        note(error, batches[0])
+      }
       for ticket in tickets { ticket.complete(.failure(error)) }
     }
   }
@@ -168,13 +176,14 @@ public final class IngestPipeline: @unchecked Sendable {
     tail.publish(outcome, batch.events, source: batch.source)
   }
 
-  private func note(_ error: StoreError) {
+  private func note(_ error: StoreError, _ batch: SourceBatch?) {
     metrics?.updatePipeline {
       $0.storeFailures += 1
       $0.isAcknowledging = false
     }
     let isNew = state.withLock { state -> Bool in
       defer { state.problem = error }
+      if let batch { state.refused = (batch.source, batch.events.bytes.count) }
       return state.problem?.code != error.code
     }
     if isNew { log.error("ingest", "events are not acknowledged: \(error)") }
@@ -192,22 +201,36 @@ public final class IngestPipeline: @unchecked Sendable {
   }
 
   private func maintain() {
+    defer { state.withLock { $0.isMaintenanceQueued = false } }
     do throws(StoreError) {
       try store.applyRetention(now: clock.now())
     } catch {
       if error.code != .closed { log.limitedWarning("retention", "nothing was deleted: \(error)") }
     }
+    // With a problem at hand nothing else may come to find out that it is over.
+    if state.withLock({ $0.problem != nil }) { probe() }
+  }
+
+  /// The sub-stream under which the probe writes; no place of any source.
+  public static let probeSubStream = "$clew-probe"
+
+  /// Tries to write as much as was refused, and nothing of it remains: what fits now would have fitted.
+  private func probe() {
+    let refused = state.withLock { $0.refused }
     do throws(StoreError) {
-      // With a problem at hand nothing else may come to find out that it is over.
-      if state.withLock({ $0.problem != nil }) {
+      for fill in [min(max(refused.bytes, 4096), 1 << 20), 0] {
+        let checkpoint = SourceCheckpoint(
+          source: refused.source, subStream: Self.probeSubStream, position: SourcePosition(major: 0),
+          token: String(repeating: "x", count: fill))
         _ = try store.append([
-          SourceBatch(source: "default", events: EventBatch(), identity: .eventID, durability: .synced)
+          SourceBatch(
+            source: refused.source, events: EventBatch(), identity: .eventID, durability: .synced,
+            checkpoint: checkpoint)
         ])
-        noteSuccess()
       }
+      noteSuccess()
     } catch {
-      if error.code == .closed { return }
-      note(error)
+      if error.code != .closed { note(error, nil) }
     }
   }
 
@@ -221,7 +244,14 @@ public final class IngestPipeline: @unchecked Sendable {
       return true
     }
     // With a problem, look every time: the pipeline resumes by itself.
-    if isDue || state.withLock({ $0.problem != nil }) { _ = queue.push(.maintain, until: Instant.now) }
+    let isWanted = state.withLock { state -> Bool in
+      guard isDue || state.problem != nil, !state.isMaintenanceQueued else { return false }
+      state.isMaintenanceQueued = true
+      return true
+    }
+    if isWanted, queue.push(.maintain, until: Instant.now) != .added {
+      state.withLock { $0.isMaintenanceQueued = false }
+    }
   }
 
   private let maintenanceDue = Locked(Instant(nanoseconds: 0))

@@ -92,7 +92,8 @@ extension ClewAPI {
     var sources: [(name: String, checkpoints: [SourceCheckpoint])] = []
     for bytes in names {
       let name = String(decoding: bytes, as: UTF8.self)
-      sources.append((name, try reading { () throws(StoreError) in try reader.checkpoints(ofSource: name) }))
+      let checkpoints = try reading { () throws(StoreError) in try reader.checkpoints(ofSource: name) }
+      sources.append((name, checkpoints.filter { $0.subStream != IngestPipeline.probeSubStream }))
     }
     return Self.answer { json in
       json.array("sources", sources) { json, source in

@@ -74,6 +74,8 @@ import TraceStore
     bench.release()
     for sender in senders + [plug] { sender.join() }
     #expect(stored.withLock { $0.sorted() } == ["a", "b"])
+    // What is wrong with one batch is no state of the pipeline.
+    #expect(bench.pipeline.status.isAcknowledging)
   }
 
   @Test func `a full disk stops acknowledging and the pipeline resumes by itself`() throws {
@@ -91,6 +93,9 @@ import TraceStore
     #expect(eventually { bench.pipeline.status.isAcknowledging })
     #expect(bench.pipeline.status.notReadyReasons == [])
     #expect(eventually { bench.page()["clew_ingest_acknowledging"] == 1 })
+    // What it wrote to find out is gone, and nothing that was refused is stored.
+    #expect(bench.store.lastOrdinal == 0)
+    #expect(try bench.store.checkpoints(ofSource: "default").allSatisfy { $0.token.isEmpty })
     #expect(try bench.pipeline.ingestBody(Array(line("a").utf8), contentType: nil).accepted == 1)
   }
 
