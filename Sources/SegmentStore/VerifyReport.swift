@@ -174,13 +174,14 @@ private struct StoreVerifier {
     }
   }
 
-  /// No ordinal belongs to two segments, or to a segment and what was deleted.
+  /// Every ordinal up to the last sealed one belongs to one segment, or to what was deleted.
   private mutating func checkRanges(_ contents: CatalogContents) {
     let segments = contents.segments.map { ($0.firstOrdinal, $0.lastOrdinal, $0.name) }
     let dropped = contents.dropped.map { ($0.first, $0.last, "what was deleted") }
     let ranges = (segments + dropped).sorted { $0.0 < $1.0 }
-    for (one, next) in zip(ranges, ranges.dropFirst()) where next.0 <= one.1 {
-      report.note(DirectoryLayout.catalogName, "segments", "\(one.2) and \(next.2) share ordinals")
+    for (one, next) in zip(ranges, ranges.dropFirst()) where next.0 != one.1 + 1 {
+      let message = next.0 <= one.1 ? "share ordinals" : "have ordinals between them that no file holds"
+      report.note(DirectoryLayout.catalogName, "segments", "\(one.2) and \(next.2) \(message)")
     }
   }
 
@@ -200,6 +201,7 @@ private struct StoreVerifier {
         let place = "batch \(row.chunk.first)"
         if !row.isValid { return found.append((place, "the checksum is wrong")) }
         if row.chunk.first < next { found.append((place, "ordinals are there twice")) }
+        if next != .min && row.chunk.first > next { found.append((place, "ordinals from \(next) on are missing")) }
         next = row.chunk.first + Int64(row.chunk.count)
         if let problem = Self.count(row.chunk, &events, &reports) { found.append((place, problem)) }
       }
