@@ -66,7 +66,7 @@ final class Sidecar {
     let scheme = configuration.tlsCertificateFile == nil ? "http" : "https"
     let host = configuration.host.contains(":") ? "[\(configuration.host)]" : configuration.host
     let address = "\(scheme)://\(host):\(port)"
-    log.info("serve", "listening on \(address), data in \(configuration.dataDirectory)")
+    log.info("serve", "listening on \(address) with data in \(configuration.dataDirectory)")
     return address
   }
 
