@@ -1,4 +1,5 @@
 import HTTPClient
+import Platform
 
 /// Where a reading command gets its answers: the API of a server, or the same API over a directory, in process.
 protocol AnswerSource: AnyObject {
@@ -18,6 +19,9 @@ protocol AnswerSource: AnyObject {
 /// A server, over HTTP.
 final class ServerAnswers: AnswerSource {
   static let defaultAddress = "http://127.0.0.1:9797"
+
+  /// A server that says nothing for so long is given up.
+  static let silenceSeconds = 120.0
 
   let name: String
   private let client: HTTPClient
@@ -44,8 +48,19 @@ final class ServerAnswers: AnswerSource {
       url += "?" + query.map { "\(PercentEncoding.encode($0))=\(PercentEncoding.encode($1))" }.joined(separator: "&")
     }
     var thrown: (any Error)?
+    // Exports are sorted before their first byte, and live events come when they come: only other answers are due.
+    let isDue = !path.contains("export") && !path.contains("tail")
+    var lastChunk = Instant.now
+    var isLate = false
     do {
-      let answer = try client.stream(url) { chunk in
+      let answer = try client.stream(
+        url,
+        shouldStop: {
+          isLate = isDue && Instant.now.seconds(since: lastChunk) > Self.silenceSeconds
+          return isLate
+        }
+      ) { chunk in
+        lastChunk = .now
         do {
           return try onChunk(chunk)
         } catch {
@@ -54,6 +69,10 @@ final class ServerAnswers: AnswerSource {
         }
       }
       if let thrown { throw thrown }
+      if isLate {
+        throw Failure(
+          "\(name) said nothing for \(Int(Self.silenceSeconds)) s", hint: "is it overloaded? See its /metrics")
+      }
       return (answer.status, answer.body)
     } catch let error as HTTPClientError {
       throw Failure(error.message, hint: hint(error))

@@ -32,7 +32,10 @@ struct ImportCommand {
     if report.failure == nil, report.counts.accepted > 0,
       report.counts.accepted > Self.sealEventCount || parsed.has("seal")
     {
+      let isTerminal = FileDescriptor.standardError.isTerminal
+      if isTerminal { FileDescriptor.standardError.writeIgnoringErrors("sealing…") }
       do { try pipeline.seal() } catch { report.failure = Failure(error) }
+      if isTerminal { FileDescriptor.standardError.writeIgnoringErrors("\r\u{1b}[K") }
     }
     report.secondsWithSeal = Instant.now.seconds(since: clockStart)
     interruption.end()
@@ -44,6 +47,9 @@ struct ImportCommand {
   private struct Input {
     var name: String
     var file: FileDescriptor
+
+    /// The name without its directories.
+    var label: String { name.split(separator: "/").last.map(String.init) ?? name }
   }
 
   /// All files are opened before anything is stored: a mistyped name costs nothing.
@@ -82,7 +88,7 @@ struct ImportCommand {
     }
     defer { pump?.stop() }
     let reader = EventFileReader(file: file, rules: configuration.reading.rules())
-    let progress = ProgressLine(label: input.name, isShown: FileDescriptor.standardError.isTerminal)
+    let progress = ProgressLine(label: input.label, isShown: FileDescriptor.standardError.isTerminal)
     var shown = 0
     let result = pipeline.importEvents(
       from: reader, source: parsed.value("source-name") ?? "default", isCancelled: { interruption.isRequested }
