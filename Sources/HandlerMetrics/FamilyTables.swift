@@ -208,21 +208,12 @@ struct ExemplarHistogram {
       ) { writer in
         let isUUID = found.correlation.isUUID
         let key = found.correlation.key
-        func digit(_ index: Int) -> UInt8 {
-          let word = index < 16 ? key.high : key.low
-          return LabelValue.hexDigit(UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (index & 15))) & 15)
+        if let name = options.exemplarTraceLabel, isUUID {
+          writer.exemplarLabel(name, high: key.high, low: key.low, dashed: false)
         }
-        if let name = options.exemplarTraceLabel, isUUID { writer.exemplarLabel(name, (0..<32).lazy.map(digit)) }
         if let name = options.exemplarCorrelationLabel {
           if isUUID {
-            writer.exemplarLabel(
-              name,
-              (0..<36).lazy.map { place in
-                switch place {
-                case 8, 13, 18, 23: 0x2d
-                default: digit(place - (place > 23 ? 4 : place > 18 ? 3 : place > 13 ? 2 : place > 8 ? 1 : 0))
-                }
-              })
+            writer.exemplarLabel(name, high: key.high, low: key.low, dashed: true)
           } else {
             writer.exemplarLabel(name, found.correlation.shownBytes)
           }

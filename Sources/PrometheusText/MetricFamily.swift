@@ -61,7 +61,7 @@ public struct MetricFamily: Sendable, Hashable {
 
 enum Escaping {
   /// Escapes backslash, double quote and line feed; everything else stays, as both formats want it.
-  static func appendLabelValue(_ value: some Sequence<UInt8>, to bytes: inout [UInt8]) {
+  static func appendLabelValue(_ value: [UInt8], to bytes: inout [UInt8]) {
     for byte in value {
       switch byte {
       case 0x5c:

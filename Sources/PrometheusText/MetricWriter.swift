@@ -89,7 +89,10 @@ public struct MetricWriter {
   ) {
     guard exemplarCodePoints >= 0 else { return }
     let mark = bytes.count
-    bytes.append(contentsOf: [0x20, 0x23, 0x20, 0x7b])
+    bytes.append(0x20)
+    bytes.append(0x23)
+    bytes.append(0x20)
+    bytes.append(0x7b)
     exemplarStart = bytes.count
     exemplarCodePoints = 0
     writeLabels(&self)
@@ -97,7 +100,8 @@ public struct MetricWriter {
       bytes.removeSubrange(mark...)
       return
     }
-    bytes.append(contentsOf: [0x7d, 0x20])
+    bytes.append(0x7d)
+    bytes.append(0x20)
     let (whole, rest) = value.quotientAndRemainder(dividingBy: unitsPerOne)
     Numbers.append(whole: whole, billionths: rest * (1_000_000_000 / unitsPerOne), to: &bytes)
     bytes.append(0x20)
@@ -108,16 +112,37 @@ public struct MetricWriter {
   /// One label of the exemplar at hand.
   ///
   /// - Parameter value: valid UTF-8.
-  public mutating func exemplarLabel(_ name: String, _ value: some Collection<UInt8>) {
-    let count = name.unicodeScalars.count + value.reduce(0) { $0 + ($1 & 0xc0 == 0x80 ? 0 : 1) }
-    guard exemplarCodePoints + count <= Self.exemplarCodePointsMax else { return }
+  public mutating func exemplarLabel(_ name: String, _ value: [UInt8]) {
+    let count = value.reduce(0) { $0 + ($1 & 0xc0 == 0x80 ? 0 : 1) }
+    guard beginExemplarLabel(name, codePoints: count) else { return }
+    Escaping.appendLabelValue(value, to: &bytes)
+    bytes.append(0x22)
+  }
+
+  /// One label whose value is a 128-bit number in lower-case hexadecimal digits, 32 of them or (`dashed`) as a UUID is
+  /// written. Makes no array: a page may have tens of thousands of these.
+  public mutating func exemplarLabel(_ name: String, high: UInt64, low: UInt64, dashed: Bool) {
+    guard beginExemplarLabel(name, codePoints: dashed ? 36 : 32) else { return }
+    for digit in 0..<32 {
+      if dashed && (digit == 8 || digit == 12 || digit == 16 || digit == 20) { bytes.append(0x2d) }
+      let word = digit < 16 ? high : low
+      let value = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (digit & 15))) & 15
+      bytes.append(value < 10 ? 0x30 + value : 0x57 + value)
+    }
+    bytes.append(0x22)
+  }
+
+  /// False if names and values would get too long.
+  private mutating func beginExemplarLabel(_ name: String, codePoints: Int) -> Bool {
+    // Label names are ASCII.
+    let count = name.utf8.count + codePoints
+    guard exemplarCodePoints + count <= Self.exemplarCodePointsMax else { return false }
     exemplarCodePoints += count
     if bytes.count > exemplarStart { bytes.append(0x2c) }
     bytes.append(contentsOf: name.utf8)
     bytes.append(0x3d)
     bytes.append(0x22)
-    Escaping.appendLabelValue(value, to: &bytes)
-    bytes.append(0x22)
+    return true
   }
 
   /// Ends the page; nothing may follow.
