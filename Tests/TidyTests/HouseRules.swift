@@ -14,7 +14,9 @@ private let allowedImports: [String: Set<String>] = {
     "TraceAssembly": ["EventModel"],
     "HandlerMetrics": ["EventModel", "PrometheusText"],
     "EventSource": ["EventModel", "WireFormats", "Platform", "Compression"],
-    "SegmentStore": ["TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite"],
+    "SegmentStore": [
+      "TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite", "Synchronization",
+    ],
     "HTTPClient": ["Platform", "Compression", "CCurl"],
     "HTTPServer": ["Platform", "Compression", "CMicrohttpd", "CGnuTLS"],
     "Ingest": lower.union(["EventSource"]),
