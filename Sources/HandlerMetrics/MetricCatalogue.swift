@@ -5,7 +5,7 @@ public import PrometheusText
 public enum MetricCatalogue {
   /// All families, by name.
   public static let all: [MetricFamily] =
-    (ingest + source + handler + trace + causality + store + query + own + process)
+    (ingest + source + handler + trace + causality + store + query + own + http + process)
     .sorted { $0.name < $1.name }
 
   // MARK: Ingest

@@ -53,7 +53,7 @@ import WireFormats
     try #require(child.waitForErrorOutput(marker, seconds: 30), "\(child.errorText)")
     let text = child.errorText
     let range = try #require(text.firstRange(of: marker))
-    let url = String(text[range.upperBound...].prefix { !$0.isWhitespace })
+    let url = String(text[range.upperBound...].prefix { !$0.isWhitespace && $0 != "," })
     let client = HTTPClient()
 
     var acknowledged = 0

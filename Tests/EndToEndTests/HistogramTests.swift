@@ -77,7 +77,7 @@ struct HistogramTests {
       // not matter to the figures.
       if member.key.utf8.count > 120 { continue }
       let parts = member.key.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false)
-      let key = parts.map { $0.trimmed }.joined(separator: "|")
+      let key = parts.map { $0.trimmed.isEmpty ? "_none" : $0.trimmed }.joined(separator: "|")
       let n = try #require(member.value["n"]?.double)
       let negative = try #require(member.value["negative"]?.double)
       #expect(counts[key] == n - negative, "\(member.key)")

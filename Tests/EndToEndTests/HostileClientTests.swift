@@ -101,7 +101,9 @@ import WireFormats
     let announced = try RawClient(server)
     announced.send("POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
     #expect(announced.readAll().hasPrefix("HTTP/1.1 413"))
-    #expect(try server.get("/metrics").text.contains("clew_http_"))
+    let refused = Sample.all(try server.get("/metrics", headers: [("accept", "text/plain")]).text)
+      .first { $0.name == "clew_http_refusals_total" && $0.labels["reason"] == "body_too_large" }
+    #expect((refused?.value ?? 0) >= 2)
     try server.stop()
   }
 
@@ -123,7 +125,7 @@ import WireFormats
     let read = try directory.write("read.token", "reader-secret-1\n")
     let write = try directory.write("write.token", "writer-secret-1\n")
     let server = try ClewServer(
-      directory.file("data"), ["--read-token-file", read, "--write-token-file", write])
+      directory.file("data"), ["--read-token-file", read, "--token-file", write])
     func status(_ method: String, _ path: String, _ token: String?) throws -> Int {
       let client = HTTPClient(options: HTTPClientOptions(bearerToken: token))
       return try client.request(method, server.url + path, body: method == "POST" ? KillLoopTests.line(0) : []).status

@@ -42,6 +42,13 @@ struct NastyTests {
     return name.hasPrefix("A10") ? given : Array(given[0]...given[1])
   }
 
+  /// The event ids in the lines of one case.
+  func idsOfCase(_ name: String) throws -> [String] {
+    let test = try #require(expected["cases"]?.array?.first { $0["case"]?.string == name })
+    let lines = corpus.split(separator: 0x0a, omittingEmptySubsequences: false)
+    return try numbers(of: test).compactMap { try JSONValue.parse(Array(lines[$0 - 1]))["id"]?.string }
+  }
+
   func expectCanary(_ read: ([String]) throws -> JSONValue) throws {
     let canary = try #require(expected["canary"])
     let id = try #require(canary["correlation_id"]?.string)
@@ -112,8 +119,13 @@ struct NastyTests {
         .filter { line in !differing.contains { line.contains($0) } }
     }
     #expect(try traces(data) == traces(forwards))
-    #expect(
-      try Clew.lines(["export", "edges", "--data", data]) == Clew.lines(["export", "edges", "--data", forwards]))
+    // Which edge of a cycle is cut depends on which of its members was stored last: by rule, too.
+    let cyclic = try Set(["A4-cycle-of-2", "A5-cycle-of-3-with-tail-and-tree"].flatMap(idsOfCase))
+    func edges(_ path: String) throws -> [String] {
+      try Clew.lines(["export", "edges", "--data", path]).map { String(decoding: $0, as: UTF8.self) }
+        .filter { line in !cyclic.contains { line.contains("\"childId\":\"\($0)\"") } }
+    }
+    #expect(try edges(data) == edges(forwards))
   }
 
   @Test func `posting the file gives the same counts and traces`() throws {

@@ -16,6 +16,7 @@ final class Sidecar {
   private let metrics: ClewMetrics
   private let pipeline: IngestPipeline
   private let server: HTTPServer
+  private let serverFamilies = ServerFamilies()
   private var readers: [(worker: WorkerThread, cancel: () -> Void)] = []
 
   /// Opens the store.
@@ -38,8 +39,10 @@ final class Sidecar {
     options.configurationLoadedAt = clock.now()
     let api = ClewAPI(
       reader: store, pipeline: pipeline, metrics: metrics, storeCounters: { [store] in StoreCounters(store.counters) },
-      options: options, clock: clock, log: log)
+      moreFamilies: { [serverFamilies] page in serverFamilies.add(to: &page) }, options: options, clock: clock, log: log
+    )
     server = HTTPServer(configuration: configuration.serverConfiguration, handler: api, log: log)
+    serverFamilies.use(server)
   }
 
   /// Listens, then reads the sources.
@@ -73,6 +76,7 @@ final class Sidecar {
   /// Answers what is running, stores what was accepted, closes everything; all threads are joined.
   func stop() {
     server.stop()
+    serverFamilies.release()
     for reader in readers { reader.cancel() }
     for reader in readers { reader.worker.join() }
     readers = []
