@@ -77,6 +77,11 @@ let package = Package(
         "CYAML",
       ], swiftSettings: settings),
 
+    // Figures, never run by tests: `make bench`.
+    .executableTarget(
+      name: "clew-benchmarks", dependencies: ["SegmentStore", "TraceStore", "EventModel", "Platform"],
+      path: "Benchmarks/clew-benchmarks", swiftSettings: [.swiftLanguageMode(.v6)]),
+
     // Tests, one target for each of the above, and those that drive the built program.
     .target(
       name: "TestSupport",

@@ -42,7 +42,9 @@ import TraceStore
 
   static func storeLookups(ids: String, directory: String) throws {
     let samples = try samples(ids)
-    let store = try SegmentStore.open(directory: directory, options: StoreOptions(mode: .readOnly))
+    var options = StoreOptions()
+    options.mode = .readOnly
+    let store = try SegmentStore.open(directory: directory, options: options)
     // The first pass warms the caches, as the baseline's does.
     var figures: [String: [Double]] = [:]
     for pass in 0..<2 {
@@ -61,23 +63,20 @@ import TraceStore
   }
 
   static func lookups(_ store: SegmentStore) -> [(String, (Sample) throws -> Void)] {
-    [
-      (
-        "trace",
-        { sample in
-          let contents = try store.trace(sample.correlation)
-          let ordinals = Set(contents.records.map(\.ordinal))
-          precondition(try store.payloads(ofTrace: sample.correlation, ordinals: ordinals).count == ordinals.count)
-        }
-      ),
-      ("event", { sample in precondition(try !store.events(withID: sample.event).isEmpty) }),
-      (
-        "stream",
-        { sample in
-          precondition(try !store.stream(sample.stream, after: 0, limit: 1000, payload: true).isEmpty)
-        }
-      ),
-    ]
+    func trace(_ sample: Sample) throws {
+      let ordinals = Set(try store.trace(sample.correlation).records.map(\.ordinal))
+      let found = try store.payloads(ofTrace: sample.correlation, ordinals: ordinals).count
+      precondition(found == ordinals.count && found > 0, "the trace is not whole")
+    }
+    func event(_ sample: Sample) throws {
+      let found = try store.events(withID: sample.event)
+      precondition(!found.isEmpty, "the event is missing")
+    }
+    func stream(_ sample: Sample) throws {
+      let found = try store.stream(sample.stream, after: 0, limit: 1000, payload: true)
+      precondition(!found.isEmpty, "the stream is empty")
+    }
+    return [("trace", trace), ("event", event), ("stream", stream)]
   }
 
   static func summary(_ sorted: [Double]) -> String {
