@@ -91,15 +91,20 @@ struct DifferentialRun {
   mutating func append(_ batches: [SourceBatch]) throws {
     let expected = try memory.append(batches)
     let actual = try subject.append(batches)
+    let told = try history()
     for (a, b) in zip(expected, actual) {
-      #expect(a.dispositions == b.dispositions)
-      #expect(a.accepted.map(shown) == b.accepted.map(shown))
-      #expect(a.edges.map(shown) == b.edges.map(shown))
+      try #require(a.dispositions == b.dispositions)
+      try #require(a.accepted.map(shown) == b.accepted.map(shown), "\(told)")
+      try #require(a.edges.map(shown) == b.edges.map(shown), "\(told)")
     }
   }
 
+  private func history() throws -> String {
+    try memory.makeEventCursor(after: 0).next(limit: 10_000).map(placed).joined(separator: "\n")
+  }
+
   private func shown(_ event: AcceptedEvent) -> String {
-    "\(event.ordinal) \(event.causeState) \(event.trace) \(event.cause) \(event.startsTrace) \(event.indexInBatch)"
+    "\(event.ordinal) \(event.causeState) \(event.trace.low) \(event.cause.low) \(event.startsTrace)"
   }
 
   private func shown(_ edge: CausalEdge) -> String {
@@ -110,16 +115,20 @@ struct DifferentialRun {
     let cursor = try subject.makeEventCursor(after: 0)
     let expectedCursor = try memory.makeEventCursor(after: 0)
     let all = try expectedCursor.next(limit: 10_000)
-    #expect(try cursor.next(limit: 10_000) == all)
+    let walked = try cursor.next(limit: 10_000)
+    try #require(walked.map(placed) == all.map(placed))
+    try #require(walked == all)
     for trace in Set(all.compactMap(\.correlation)) {
-      #expect(shown(try subject.trace(trace)) == shown(try memory.trace(trace)), "trace \(trace)")
+      try #require(shown(try subject.trace(trace)) == shown(try memory.trace(trace)), "trace \(trace)")
     }
+    let told = try history()
     for id in Set(all.map(\.id)) {
-      #expect(try subject.events(withID: id) == memory.events(withID: id))
-      #expect(try subject.effects(of: id, limit: 7) == memory.effects(of: id, limit: 7))
+      try #require(try subject.events(withID: id) == memory.events(withID: id))
+      try #require(
+        try subject.effects(of: id, limit: 7).map(placed) == memory.effects(of: id, limit: 7).map(placed), "effects of \(id)\n\(told)")
     }
     let ids = Array(Set(all.map(\.id)).union(all.compactMap(\.cause)))
-    #expect(try subject.locate(ids) == memory.locate(ids))
+    try #require(try subject.locate(ids) == memory.locate(ids))
     for stream in Set(all.map(\.stream)) {
       #expect(
         try subject.stream(stream, after: 5, limit: 20, payload: true)
@@ -131,20 +140,26 @@ struct DifferentialRun {
       TimeRange(since: epoch.advanced(byNanoseconds: 8_000_000), until: epoch.advanced(byNanoseconds: 20_000_000)))
     let expected = try memory.statistics()
     let actual = try subject.statistics()
-    #expect(actual.eventCount == expected.eventCount)
-    #expect(actual.reportCount == expected.reportCount)
-    #expect(actual.traceCount == expected.traceCount)
-    #expect(actual.unresolvedCount == expected.unresolvedCount)
-    #expect(actual.rawBytes == expected.rawBytes)
+    try #require(actual.eventCount == expected.eventCount)
+    try #require(actual.reportCount == expected.reportCount)
+    try #require(actual.traceCount == expected.traceCount)
+    try #require(actual.unresolvedCount == expected.unresolvedCount, "\(told)")
+    try #require(actual.rawBytes == expected.rawBytes)
     #expect(subject.missingParts().isEmpty)
   }
 
+  /// What decides where an event belongs, and where it is.
+  private func placed(_ event: StoredEvent) -> String {
+    "\(event.ordinal) \(event.source) \(event.id) own \(event.ownCorrelation?.description ?? "-")"
+      + " cause \(event.cause?.description ?? "-") \(event.eventClass): \(event.correlation?.description ?? "-")"
+  }
+
   private func compareLists(_ range: TimeRange) throws {
-    #expect(try traces(subject, range, after: nil) == traces(memory, range, after: nil))
+    try #require(try traces(subject, range, after: nil) == traces(memory, range, after: nil))
     let third = try places(memory, range).dropFirst(2).first
-    #expect(try traces(subject, range, after: third) == traces(memory, range, after: third))
-    #expect(try subject.handlerStatistics(in: range) == memory.handlerStatistics(in: range))
-    #expect(try subject.flow(in: range) == memory.flow(in: range))
+    try #require(try traces(subject, range, after: third) == traces(memory, range, after: third))
+    try #require(try subject.handlerStatistics(in: range) == memory.handlerStatistics(in: range))
+    try #require(try subject.flow(in: range) == memory.flow(in: range))
   }
 
   private func places(_ store: any TraceStore, _ range: TimeRange) throws -> [TracePlace] {

@@ -29,6 +29,8 @@ struct LateAssignment: Hashable, Sendable {
   var id: Identifier
   /// Nil: it is in no trace any more.
   var trace: Identifier?
+  /// The trace in which its file has it.
+  var stored: Identifier?
 }
 
 /// A range of ordinals that retention deleted.
@@ -72,7 +74,8 @@ final class Catalog {
     CREATE TABLE IF NOT EXISTS checkpoints(source TEXT NOT NULL, sub_stream TEXT NOT NULL, major INTEGER NOT NULL,
       minor INTEGER NOT NULL, token TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(source, sub_stream)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS late(ordinal INTEGER PRIMARY KEY, id BLOB NOT NULL, id_is_uuid INTEGER NOT NULL,
-      trace BLOB NOT NULL, trace_is_uuid INTEGER NOT NULL, crc INTEGER NOT NULL);
+      trace BLOB NOT NULL, trace_is_uuid INTEGER NOT NULL, stored_trace BLOB NOT NULL,
+      stored_trace_is_uuid INTEGER NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS void_edges(child_ordinal INTEGER PRIMARY KEY, before_ordinal INTEGER NOT NULL,
       crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS failure_corrections(ordinal INTEGER PRIMARY KEY, delta INTEGER NOT NULL,

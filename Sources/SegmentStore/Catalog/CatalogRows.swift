@@ -144,34 +144,38 @@ extension SourceCheckpoint: StoredRow {
 
 extension LateAssignment: StoredRow {
   static var table: StaticString { "late" }
-  static var columns: String { "ordinal,id,id_is_uuid,trace,trace_is_uuid" }
-  static var columnCount: Int32 { 5 }
+  static var columns: String { "ordinal,id,id_is_uuid,trace,trace_is_uuid,stored_trace,stored_trace_is_uuid" }
+  static var columnCount: Int32 { 7 }
 
   init?(_ statement: Statement) {
     guard let id = Identifier(stored: statement.blob(1), isUUID: statement.integer(2) != 0) else { return nil }
-    let bytes = statement.blob(3)
-    let trace = Identifier(stored: bytes, isUUID: statement.integer(4) != 0)
-    if trace == nil && !bytes.isEmpty { return nil }
-    self.init(ordinal: statement.integer(0), id: id, trace: trace)
+    var traces: [Identifier?] = []
+    for column: Int32 in [3, 5] {
+      let bytes = statement.blob(column)
+      let trace = Identifier(stored: bytes, isUUID: statement.integer(column + 1) != 0)
+      if trace == nil && !bytes.isEmpty { return nil }
+      traces.append(trace)
+    }
+    self.init(ordinal: statement.integer(0), id: id, trace: traces[0], stored: traces[1])
   }
+
+  private var identifiers: [Identifier?] { [id, trace, stored] }
 
   func bind(_ statement: Statement) throws(StoreError) {
     try statement.bind(1, ordinal)
-    try statement.bind(2, id.storedBytes)
-    try statement.bind(3, id.isUUID ? 1 : 0)
-    try statement.bind(4, traceBytes)
-    try statement.bind(5, trace?.isUUID == true ? 1 : 0)
+    for (index, identifier) in identifiers.enumerated() {
+      try statement.bind(Int32(2 + 2 * index), identifier?.storedBytes ?? [])
+      try statement.bind(Int32(3 + 2 * index), identifier?.isUUID == true ? 1 : 0)
+    }
   }
 
   func addColumns(to checksum: inout RowChecksum) {
     checksum.add(ordinal)
-    unsafe id.storedBytes.withUnsafeBytes { unsafe checksum.add($0) }
-    checksum.add(id.isUUID ? 1 : 0)
-    unsafe traceBytes.withUnsafeBytes { unsafe checksum.add($0) }
-    checksum.add(trace?.isUUID == true ? 1 : 0)
+    for identifier in identifiers {
+      unsafe (identifier?.storedBytes ?? []).withUnsafeBytes { unsafe checksum.add($0) }
+      checksum.add(identifier?.isUUID == true ? 1 : 0)
+    }
   }
-
-  private var traceBytes: [UInt8] { trace?.storedBytes ?? [] }
 }
 
 extension VoidEdge: StoredRow {

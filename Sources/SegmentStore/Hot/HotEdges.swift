@@ -7,6 +7,9 @@ extension HotIndex {
     for edge in healed { body(edge) }
   }
 
+  /// The edge of an event to its cause; nil if it has none.
+  func edge(of place: Int) -> SegmentEdge? { causes[place] == Self.none ? nil : edge(place) }
+
   /// - Precondition: the event has a cause.
   private func edge(_ place: Int) -> SegmentEdge {
     let time = Timestamp(nanoseconds: created[place])

@@ -65,22 +65,10 @@ extension SegmentStore {
   public func effects(of id: Identifier, limit: Int) throws(StoreError) -> [StoredEvent] {
     let view = try view()
     var found: [Int64: StoredEvent] = [:]
-    // Sealed effects in a trace of the cause are found there, all others in the index of outside causes.
-    var traces: Set<Identifier> = []
-    try view.forEachEvent(withID: id) { (_, trace) throws(StoreError) in
-      if let trace { traces.insert(trace) }
-    }
-    for trace in traces.sorted() {
-      try view.forEachEvent(ofTrace: trace) { (event) throws(StoreError) in
-        if event.cause == id { found[event.ordinal] = view.stored(event, trace, payload: false) }
-      }
-    }
     for segment in view.segments where !segment.isDamaged {
       try view.reading(segment) { (reader) throws(StoreError) in
-        try reader.forEachEvent(causedByOutside: id) { (event, stored) throws(StoreError) -> Walk in
-          let trace = view.trace(of: event.ordinal, stored: stored)
+        try view.forEachEffect(of: id, in: reader) { (event, trace) throws(StoreError) in
           if found[event.ordinal] == nil { found[event.ordinal] = view.stored(event, trace, payload: false) }
-          return .proceed
         }
       }
     }
@@ -160,6 +148,28 @@ private struct NewestLast {
 }
 
 extension StoreView {
+  /// Effects that one segment has in a trace together with the cause, and then those in its index of outside causes;
+  /// some may come twice.
+  func forEachEffect(
+    of id: Identifier, in reader: SegmentReader, _ body: (EventView, Identifier?) throws(StoreError) -> Void
+  ) throws(StoreError) {
+    func give(_ event: EventView, _ stored: Identifier?) throws(StoreError) -> Walk {
+      if event.cause == id { try body(event, trace(of: event.ordinal, stored: stored)) }
+      return .proceed
+    }
+    var traces: Set<Identifier> = []
+    try reader.forEachEvent(withID: id) { _, stored in
+      if let stored { traces.insert(stored) }
+      return .proceed
+    }
+    for trace in traces.sorted() {
+      try reader.forEachEvent(ofTrace: trace) { (event, stored) throws(StoreError) -> Walk in try give(event, stored) }
+    }
+    try reader.forEachEvent(causedByOutside: id) { (event, stored) throws(StoreError) -> Walk in
+      try give(event, stored)
+    }
+  }
+
   func forEachHotEffect(
     of id: Identifier, _ body: (EventView, Identifier?) throws(StoreError) -> Void
   ) throws(StoreError) {

@@ -61,8 +61,10 @@ final class TraceWalk {
     }
   }
 
-  /// The traces of events that got them late may have no part of their own in the range.
+  /// The traces of events that got them late may have no part of their own in the range, and parts that lost events
+  /// begin elsewhere than their files say: these traces are looked up first, and then wait at their places.
   private func pushLateTraces() {
+    for trace in view.late.leftTraces { push(Entry(time: .distantFuture, item: .part(trace))) }
     if range == .all { return }
     for trace in view.late.traces { push(Entry(time: .distantFuture, item: .part(trace))) }
   }
@@ -112,6 +114,8 @@ final class TraceWalk {
         push(Entry(time: place.firstEvent, item: .part(trace)))
         return
       }
+      // A part that lost its first events: the trace's place is known from the beginning.
+      if place.firstEvent > entry.time { return }
       given.insert(trace)
       guard contents.records.contains(where: { range.contains($0.created) }) else { return }
       if let after, !after.isBefore(place) { return }

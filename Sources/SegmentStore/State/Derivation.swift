@@ -29,16 +29,48 @@ extension StoreState {
       var known = KnownEvent(event, label: label, trace: event.correlationKey)
       known.ordinal = ordinal
       if known.trace.isZero { known.trace = inheritedTrace(known) }
-      if !known.trace.isZero { accepted.startsTrace = enter(place, event, known, &outcome) }
+      if !known.trace.isZero { accepted.startsTrace = enter(place, event, known, &outcome, edgesBefore) }
       accepted.trace = known.trace
       accepted.causeState = settleCause(known, &outcome)
       if !known.trace.isZero, heal(known, &outcome), accepted.causeState == .resolved { accepted.causeState = .cycle }
-      if !pending.isEmpty { settlePending(&outcome) }
+      if !pending.isEmpty { settlePending(&outcome, edgesBefore: edgesBefore) }
     }
+    if mayChangeHeirs(event, ordinal) { changeHeirs(event, &outcome, edgesBefore) }
+    if didRework { lookAgain(&accepted, event.idKey) }
     if outcome.edges.count > edgesBefore + 1 {
       outcome.edges[edgesBefore...].sort { $0.childOrdinal < $1.childOrdinal }
     }
     outcome.accepted.append(accepted)
+  }
+
+  /// An id of one source that was stored for another source before: who inherits from it may change.
+  private func mayChangeHeirs(_ event: EventView, _ ordinal: Int64) -> Bool {
+    if sources.count < 2 { return false }
+    var hasOther = false
+    var hasOwn = false
+    let source = event.sourceIndex
+    forEachKnown(id: event.idKey) { known in
+      if known.ordinal == ordinal { return }
+      if known.source == source { hasOwn = true } else { hasOther = true }
+    }
+    return hasOther && !hasOwn
+  }
+
+  private func changeHeirs(_ event: EventView, _ outcome: inout AppendOutcome, _ edgesBefore: Int) {
+    let source = event.sourceIndex
+    let roots = effects(of: event.idKey).filter { !$0.ownsCorrelation && $0.source == source }
+    if roots.isEmpty { return }
+    var rework = Rework(self)
+    didRework = rework.run(roots, &outcome, edgesBefore: edgesBefore) || didRework
+  }
+
+  /// How the new event stands after things were worked out again.
+  private func lookAgain(_ accepted: inout AcceptedEvent, _ id: IdentifierKey) {
+    didRework = false
+    hadEdge.removeAll()
+    guard accepted.eventClass == .domain, let event = load(ordinal: accepted.ordinal, id: id) else { return }
+    accepted.trace = event.trace
+    accepted.causeState = causeState(event)
   }
 
   func announce(_ label: UInt32, _ outcome: inout AppendOutcome) {
@@ -50,7 +82,7 @@ extension StoreState {
   /// The trace of an event that carries none: that of its own id, else its cause's.
   private func inheritedTrace(_ event: KnownEvent) -> IdentifierKey {
     if isTraceStored(event.id) { return event.id }
-    guard !event.cause.isZero, event.cause != event.id else { return .zero }
+    if event.cause.isZero { return .zero }
     return heir(of: event.cause, source: event.source, excluding: event.ordinal)?.trace ?? .zero
   }
 
@@ -77,7 +109,7 @@ extension StoreState {
   ///
   /// - Returns: true if it is the first stored event of the trace.
   private func enter(
-    _ place: Int, _ event: EventView, _ known: KnownEvent, _ outcome: inout AppendOutcome
+    _ place: Int, _ event: EventView, _ known: KnownEvent, _ outcome: inout AppendOutcome, _ edgesBefore: Int
   ) -> Bool {
     let generation = active
     let number = generation.index.traceTable.find(known.trace)
@@ -89,19 +121,19 @@ extension StoreState {
       return false
     }
     generation.index.startedTraceCount += 1
-    if known.ownsCorrelation { collectNamesakes(known.trace, &outcome) }
+    if known.ownsCorrelation { collectNamesakes(known.trace, &outcome, edgesBefore) }
     return true
   }
 
   /// Events stored before, without a correlation, whose id is that of the new trace, belong to it. They are put there
   /// first, so that the new event finds them in its trace.
-  private func collectNamesakes(_ trace: IdentifierKey, _ outcome: inout AppendOutcome) {
+  private func collectNamesakes(_ trace: IdentifierKey, _ outcome: inout AppendOutcome, _ edgesBefore: Int) {
     forEachKnown(id: trace) { candidate in
       if candidate.eventClass == .domain, !candidate.ownsCorrelation, candidate.trace != trace {
-        pending.append(PendingTrace(event: candidate, trace: trace, replaces: true))
+        pending.append(PendingTrace(event: candidate, trace: trace))
       }
     }
-    if !pending.isEmpty { settlePending(&outcome) }
+    if !pending.isEmpty { settlePending(&outcome, edgesBefore: edgesBefore) }
   }
 
   /// The text of the trace an event enters; nil if it is a UUID.

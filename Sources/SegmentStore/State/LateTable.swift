@@ -35,6 +35,9 @@ struct LateTable: Sendable {
     correctionByOrdinal.values.filter { $0.delta != 0 }.sorted { $0.ordinal < $1.ordinal }
   }
 
+  /// Traces that lost events: what their files say of their first events may be wrong.
+  var leftTraces: [Identifier] { Set(byOrdinal.values.compactMap(\.stored)).sorted() }
+
   func assignment(of ordinal: Int64) -> LateAssignment? { byOrdinal[ordinal] }
   func hasEvents(ofTrace trace: IdentifierKey) -> Bool { !(byTrace[trace] ?? []).isEmpty }
   func events(ofTrace trace: IdentifierKey) -> [LateAssignment] {

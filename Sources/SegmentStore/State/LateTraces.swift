@@ -4,67 +4,48 @@ import TraceStore
 
 extension StoreState {
   /// Gives their traces to all events that wait in `pending`, and to those that inherit from them.
-  func settlePending(_ outcome: inout AppendOutcome) {
+  ///
+  /// - Parameter edgesBefore: edges of `outcome` behind this number belong to the event that is being stored.
+  func settlePending(_ outcome: inout AppendOutcome, edgesBefore: Int) {
     while let next = pending.popLast() {
       guard let event = load(ordinal: next.event.ordinal, id: next.event.id), event.trace != next.trace,
         !event.ownsCorrelation
       else { continue }
-      // An inherited trace gives way to a trace of the event's own id, and to the new trace of its heir; that of its own
-      // id gives way to nothing.
-      let mayMove = event.trace.isZero || next.trace == event.id || next.replaces && event.trace != event.id
-      if mayMove { move(event, to: next.trace, &outcome) }
+      if event.trace.isZero, representative(event.id, in: next.trace) == nil {
+        enterLate(event, next.trace, &outcome, edgesBefore: edgesBefore)
+      } else {
+        var rework = Rework(self)
+        didRework = rework.run([event], &outcome, edgesBefore: edgesBefore) || didRework
+      }
     }
   }
 
-  private func move(_ event: KnownEvent, to trace: IdentifierKey, _ outcome: inout AppendOutcome) {
-    let oldTrace = event.trace
+  /// The usual case: an event in no trace gets one, in which its id is new.
+  private func enterLate(
+    _ event: KnownEvent, _ trace: IdentifierKey, _ outcome: inout AppendOutcome, edgesBefore: Int
+  ) {
     var event = event
     waiting.remove(of: event.cause) { $0.ordinal == event.ordinal }
-    if let place = active.index.place(event.ordinal) {
-      active.index.clear(HotIndex.Flag.waits | HotIndex.Flag.counts, place)
-      let number = active.index.traceTable.find(trace)
-      let text = number == nil ? text(ofTrace: trace) : nil
-      active.index.assign(place, to: trace, known: number, text: text)
-      if number == nil, isTraceStoredBefore(trace) { active.index.setOlderFragments(active.index.traces[place]) }
-    } else {
-      if late.isFull {
-        log.limitedWarning(
-          "store", "more than \(LateTable.countMax) late assignments: event \(event.ordinal) stays out")
-        return
-      }
-      let assignment = LateAssignment(
-        ordinal: event.ordinal, id: identifier(of: event), trace: identifier(ofTrace: trace))
-      late.set(assignment)
-      active.index.late.append(assignment)
-      noteOlderFragments(trace)
-    }
+    put(event, into: trace)
     event.trace = trace
-    if !oldTrace.isZero { collectHeirs(of: event, in: oldTrace) }
     _ = settleCause(event, &outcome)
-    _ = heal(event, &outcome)
-  }
-
-  /// The newest generation must look for this trace's events in older ones, too.
-  private func noteOlderFragments(_ trace: IdentifierKey) {
-    if let number = active.index.traceTable.find(trace) { active.index.setOlderFragments(number) }
-  }
-
-  /// Those that inherited the old trace through this event get its new one.
-  private func collectHeirs(of event: KnownEvent, in oldTrace: IdentifierKey) {
-    var heirs: [KnownEvent] = []
-    forEachLoaded(ofTrace: oldTrace) { candidate in
-      if candidate.cause == event.id, !candidate.ownsCorrelation, candidate.ordinal != event.ordinal {
-        heirs.append(candidate)
+    if heal(event, &outcome) {
+      // Not the newest event closed the cycle: whose effect goes is worked out again.
+      var edges = EdgeWork(self)
+      for edge in outcome.edges[edgesBefore...] { edges.hadNone(edge.childOrdinal) }
+      for child in waiting.children(of: event.id) where !child.hasNoTrace && child.traceOrID == trace {
+        if let known = self.event(child.ordinal, in: trace) {
+          edges.remember(known)
+          edges.relink(known.ordinal, known.id)
+        }
       }
-    }
-    for candidate in heirs
-    where heir(of: event.id, source: candidate.source, excluding: candidate.ordinal)?.ordinal == event.ordinal {
-      pending.append(PendingTrace(event: candidate, trace: event.trace, replaces: true))
+      edges.finish(&outcome, edgesBefore: edgesBefore)
+      didRework = true
     }
   }
 
   /// Calls `body` with every stored event of a trace, its cause filled in.
-  private func forEachLoaded(ofTrace trace: IdentifierKey, _ body: (KnownEvent) -> Void) {
+  func forEachLoaded(ofTrace trace: IdentifierKey, _ body: (KnownEvent) -> Void) {
     for generation in generations {
       for place in generation.index.places(ofTrace: trace) where self.trace(generation, place) == trace {
         if let event = load(generation, place) { body(event) }
@@ -102,7 +83,7 @@ extension StoreState {
     return found
   }
 
-  private func load(_ generation: HotGeneration, _ place: Int) -> KnownEvent? {
+  func load(_ generation: HotGeneration, _ place: Int) -> KnownEvent? {
     var event = known(generation, place)
     do {
       try generation.withEvent(generation.location(place)) { (frame) throws(StoreError) in
@@ -117,7 +98,7 @@ extension StoreState {
   }
 
   /// The id of a stored event as an identifier.
-  private func identifier(of event: KnownEvent) -> Identifier {
+  func identifier(of event: KnownEvent) -> Identifier {
     var id = Identifier(uuid: event.id)
     if let generation = generation(of: event.ordinal), let place = generation.index.place(event.ordinal) {
       if generation.index.has(HotIndex.Flag.idIsUUID, place) { return id }

@@ -24,13 +24,31 @@ extension StoreState {
     return isStored ? .otherTrace : .unresolved
   }
 
+  /// How the cause of the newest event stands, after everything is settled.
+  func causeState(_ event: KnownEvent) -> CauseState {
+    if !event.trace.isZero, representative(event.id, in: event.trace)?.ordinal != event.ordinal { return .none }
+    if event.causeIsSpan { return .span }
+    if event.cause.isZero { return .root }
+    if !event.trace.isZero, event.cause != event.id, representative(event.cause, in: event.trace) != nil {
+      let isCut = active.index.place(event.ordinal).flatMap { active.index.edge(of: $0) } == nil
+      let cuts = waiting.children(of: event.id).contains { !$0.hasNoTrace && $0.traceOrID == event.trace }
+      return isCut || cuts ? .cycle : .resolved
+    }
+    if !event.trace.isZero, event.cause == event.trace { return .root }
+    let isStored = isStored(id: event.cause, excluding: event.ordinal)
+    if event.trace.isZero, isStored { return .none }
+    if event.cause == event.id { return .itself }
+    return isStored ? .otherTrace : .unresolved
+  }
+
   private func settleTraceless(_ event: KnownEvent) -> CauseState {
     if event.causeIsSpan { return .span }
     if event.cause.isZero { return .root }
     let isStored = isStored(id: event.cause, excluding: event.ordinal)
-    if event.cause == event.id { return isStored ? .none : .itself }
-    wait(event, isUnresolved: !isStored)
-    return isStored ? .none : .unresolved
+    // Its own id as well: another event of that id may come, and pass its trace on.
+    let namesItself = event.cause == event.id
+    wait(event, isUnresolved: !isStored && !namesItself)
+    return isStored ? .none : namesItself ? .itself : .unresolved
   }
 
   private func mark(_ flag: UInt32, _ ordinal: Int64) {
@@ -84,6 +102,13 @@ extension StoreState {
   private func addEdge(
     child: WaitingTable.Child, cause: KnownEvent, trace: IdentifierKey, _ outcome: inout AppendOutcome
   ) {
+    setEdge(child, cause)
+    tell(child, cause, trace, &outcome)
+  }
+
+  func setEdge(_ event: KnownEvent, _ cause: KnownEvent) { setEdge(waitingChild(event), cause) }
+
+  private func setEdge(_ child: WaitingTable.Child, _ cause: KnownEvent) {
     let generation = active
     let latency = child.created.since(cause.created)
     if let place = generation.index.place(child.ordinal) {
@@ -94,19 +119,37 @@ extension StoreState {
         generation.index.setExternalCause(
           place, HotIndex.ExternalCause(ordinal: cause.ordinal, label: cause.label, latency: latency))
       }
-    } else {
-      generation.index.healed.append(
-        SegmentEdge(
-          childLabel: child.label, causeLabel: cause.label, childCreated: child.created, latency: latency,
-          childFailure: child.failure, childOrdinal: child.ordinal, causeOrdinal: cause.ordinal))
+      return
     }
+    generation.index.healed.append(
+      SegmentEdge(
+        childLabel: child.label, causeLabel: cause.label, childCreated: child.created, latency: latency,
+        childFailure: child.failure, childOrdinal: child.ordinal, causeOrdinal: cause.ordinal))
+  }
+
+  func tell(_ event: KnownEvent, _ cause: KnownEvent, _ outcome: inout AppendOutcome) {
+    tell(waitingChild(event), cause, event.trace, &outcome)
+  }
+
+  private func tell(
+    _ child: WaitingTable.Child, _ cause: KnownEvent, _ trace: IdentifierKey, _ outcome: inout AppendOutcome
+  ) {
+    if !hadEdge.isEmpty, hadEdge[child.ordinal] == true { return }
     announce(child.label, &outcome)
     announce(cause.label, &outcome)
     outcome.edges.append(
       CausalEdge(
         childLabel: child.label, causeLabel: cause.label, childOrdinal: child.ordinal, causeOrdinal: cause.ordinal,
-        childCreated: child.created, latencyNanoseconds: latency, childFailure: child.failure,
-        correlation: identifier(ofTrace: trace), cause: cause.id, healed: child.ordinal < cause.ordinal))
+        childCreated: child.created, latencyNanoseconds: child.created.since(cause.created),
+        childFailure: child.failure, correlation: identifier(ofTrace: trace), cause: cause.id,
+        healed: child.ordinal < cause.ordinal))
+  }
+
+  /// An event that counts and has no edge waits for its cause, if it names one that may still come.
+  func waitAgain(_ event: KnownEvent) {
+    if event.cause.isZero || event.cause == event.id && !event.trace.isZero { return }
+    let isMarker = event.cause == event.id || !event.trace.isZero && event.cause == event.trace
+    wait(event, isUnresolved: !isMarker && !isStored(id: event.cause, excluding: event.ordinal))
   }
 
   /// Gives their edges to the children that waited for this event, and its trace to those that have none.
@@ -123,19 +166,16 @@ extension StoreState {
       for child in joined where child.ordinal != event.ordinal && child.ordinal != top {
         addEdge(child: child, cause: event, trace: event.trace, &outcome)
       }
-      // The child that would close a cycle is cut for good: it waits for nothing any more.
-      if let top, joined.contains(where: { $0.ordinal == top }) {
-        isCut = true
-        if let place = active.index.place(top) { active.index.clear(HotIndex.Flag.waits, place) }
-      }
+      // The child that would close a cycle is cut; it waits on, should the cycle be broken elsewhere.
+      isCut = joined.contains { $0.ordinal == top }
       let done = Set(joined.map(\.ordinal))
-      waiting.remove(of: event.id) { done.contains($0.ordinal) }
+      waiting.remove(of: event.id) { done.contains($0.ordinal) && $0.ordinal != top }
     }
     for child in children where child.hasNoTrace && child.ordinal != event.ordinal {
       if heir(of: event.id, source: child.source, excluding: child.ordinal)?.ordinal == event.ordinal,
         let known = load(ordinal: child.ordinal, id: child.traceOrID)
       {
-        pending.append(PendingTrace(event: known, trace: event.trace, replaces: false))
+        pending.append(PendingTrace(event: known, trace: event.trace))
       }
     }
     return isCut

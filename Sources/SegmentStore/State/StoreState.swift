@@ -21,6 +21,10 @@ final class StoreState {
   var lastOrdinal: Int64 = 0
   /// Events that are to be given a trace.
   var pending: [PendingTrace] = []
+  /// Something that was derived before was worked out again for the event that is being stored.
+  var didRework = false
+  /// Of the children whose edges were drawn again for that event: whether they had one before it.
+  var hadEdge: [Int64: Bool] = [:]
   let log: Log
 
   init(options: StoreOptions, log: Log) {
@@ -142,8 +146,6 @@ final class StoreState {
 struct PendingTrace {
   var event: KnownEvent
   var trace: IdentifierKey
-  /// Also if it has inherited another one.
-  var replaces: Bool
 }
 
 /// Names as bytes: Swift takes texts for equal that only look the same.
@@ -173,6 +175,7 @@ struct SourceTable {
 
   func index(_ name: String) -> UInt32? { indexByName[Array(name.utf8)] }
   func name(_ index: UInt32) -> String { Int(index) < names.count ? names[Int(index)] ?? "" : "" }
+  var count: Int { names.count }
   var nextIndex: UInt32 { UInt32(names.count) }
   var all: [String] { names.compactMap { $0 } }
 }

@@ -264,7 +264,7 @@ extension StoreState {
     var child = WaitingTable.Child(
       cause: row.cause.key, ordinal: row.ordinal, created: row.created, label: label, source: row.sourceIndex,
       failure: row.failure, hasNoTrace: trace == nil, traceOrID: trace?.key ?? row.childID.key)
-    child.isUnresolved = row.cause != trace && !isStored(id: row.cause.key)
+    child.isUnresolved = row.cause != trace && row.cause != row.childID && !isStored(id: row.cause.key)
     _ = waiting.insert(child)
   }
 }

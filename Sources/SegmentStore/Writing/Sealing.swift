@@ -29,6 +29,7 @@ extension SegmentStore {
         try sealOne(generation)
         figures.withLock { $0.seals.add(Instant.now.nanoseconds - start.nanoseconds) }
       } catch {
+        if error.code == .closed { return sealer.finished(error) }
         figures.withLock { figures in
           figures.sealFailureCount += 1
           figures.failed("seal")
