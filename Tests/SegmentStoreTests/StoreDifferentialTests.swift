@@ -125,7 +125,8 @@ struct DifferentialRun {
     for id in Set(all.map(\.id)) {
       try #require(try subject.events(withID: id) == memory.events(withID: id))
       try #require(
-        try subject.effects(of: id, limit: 7).map(placed) == memory.effects(of: id, limit: 7).map(placed), "effects of \(id)\n\(told)")
+        try subject.effects(of: id, limit: 7).map(placed) == memory.effects(of: id, limit: 7).map(placed),
+        "effects of \(id)\n\(told)")
     }
     let ids = Array(Set(all.map(\.id)).union(all.compactMap(\.cause)))
     try #require(try subject.locate(ids) == memory.locate(ids))

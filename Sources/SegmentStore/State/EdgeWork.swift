@@ -16,7 +16,9 @@ struct EdgeWork {
   /// Notes how a child stands before anything is moved.
   mutating func remember(_ event: KnownEvent) {
     ids[event.ordinal] = event.id
-    if state.hadEdge[event.ordinal] == nil { state.hadEdge[event.ordinal] = parent(event.ordinal, event.created) != nil }
+    if state.hadEdge[event.ordinal] == nil {
+      state.hadEdge[event.ordinal] = parent(event.ordinal, event.created) != nil
+    }
     if event.failure != .none, state.active.index.place(event.ordinal) == nil {
       counted[event.ordinal] = counts(event)
     }

@@ -258,9 +258,19 @@ extension StoreState {
     }
   }
 
+  private func firstOrdinal(of id: IdentifierKey, in trace: IdentifierKey) -> Int64? {
+    var first: Int64?
+    forEachKnown(id: id) { known in
+      if known.trace == trace, known.eventClass == .domain { first = min(first ?? .max, known.ordinal) }
+    }
+    return first
+  }
+
   /// A child of a sealed segment goes on waiting.
   func wait(_ row: UnresolvedChild, label: UInt32) {
     let trace = late.trace(of: row.ordinal, stored: row.trace)
+    // Since its file was written, another event of its id may have become the one that counts.
+    if !late.isEmpty, let trace, firstOrdinal(of: row.childID.key, in: trace.key) != row.ordinal { return }
     var child = WaitingTable.Child(
       cause: row.cause.key, ordinal: row.ordinal, created: row.created, label: label, source: row.sourceIndex,
       failure: row.failure, hasNoTrace: trace == nil, traceOrID: trace?.key ?? row.childID.key)
