@@ -44,7 +44,7 @@ struct Sample {
   static func all(_ text: String) -> [Sample] { text.split(separator: "\n").compactMap { Sample($0) } }
 }
 
-@Suite("Histograms", .enabled(if: TestSupport.hasSharedData, "needs the shared data beside the checkout"))
+@Suite("Histograms")
 struct HistogramTests {
   @Test(arguments: GroundTruth.names)
   func `the buckets on the metrics page are those of the ground truth`(_ name: String) throws {

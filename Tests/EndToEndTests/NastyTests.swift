@@ -5,7 +5,7 @@ import Testing
 import WireFormats
 
 /// The corpus of malformed and hostile lines, line by line as its expectation says.
-@Suite("Nasty corpus", .enabled(if: TestSupport.hasSharedData, "needs the shared data beside the checkout"))
+@Suite("Nasty corpus")
 struct NastyTests {
   let directory: TemporaryDirectory
   let corpus: [UInt8]
@@ -14,10 +14,9 @@ struct NastyTests {
 
   init() throws {
     directory = try TemporaryDirectory("nasty")
-    let shared = try #require(TestSupport.sharedDataDirectory)
-    corpusFile = "\(shared)/nasty.ndjson"
-    corpus = try Files.read(corpusFile, bytesMax: 64 << 20)
-    expected = try JSONValue.parse(Files.read("\(shared)/nasty.expected.json", bytesMax: 4 << 20))
+    corpus = try unzipped(Fixtures.path("nasty.ndjson.gz"))
+    corpusFile = try directory.write("nasty.ndjson", corpus)
+    expected = try JSONValue.parse(Files.read(Fixtures.path("nasty.expected.json"), bytesMax: 4 << 20))
   }
 
   /// Line numbers with what is expected of each: `accept`, `reject` or `either`.
@@ -77,7 +76,7 @@ struct NastyTests {
   }
 
   @Test func `every line is treated as expected, and the traces are those expected`() throws {
-    let counts = try Clew.json(["import", corpusFile, "--data", directory.path, "--json"])
+    let counts = try Clew.json(["import", corpusFile, "--data", directory.file("data"), "--json"])
     let refused = Set(try #require(counts["refusals"]?.array).compactMap { $0["line"]?.int })
     for refusal in try #require(counts["refusals"]?.array) {
       #expect(refusal["reason"]?.string?.isEmpty == false)
@@ -91,23 +90,23 @@ struct NastyTests {
     #expect(
       number("lines")
         == number("accepted") + number("duplicate") + number("conflict") + number("refused") + number("blank"))
-    try expectCanary { try Clew.json($0 + ["--data", directory.path]) }
-    try expectTraces { try Clew.json($0 + ["--data", directory.path]) }
-    #expect(try Clew.run(["verify", "--data", directory.path]).exitCode == 0)
+    try expectCanary { try Clew.json($0 + ["--data", directory.file("data")]) }
+    try expectTraces { try Clew.json($0 + ["--data", directory.file("data")]) }
+    #expect(try Clew.run(["verify", "--data", directory.file("data")]).exitCode == 0)
   }
 
   @Test func `the file twice gives the same state`() throws {
-    _ = try Clew.json(["import", corpusFile, "--data", directory.path, "--json", "--seal"])
-    let before = try Clew.output(["export", "events", "--data", directory.path])
-    let again = try Clew.json(["import", corpusFile, "--data", directory.path, "--json"])
+    _ = try Clew.json(["import", corpusFile, "--data", directory.file("data"), "--json", "--seal"])
+    let before = try Clew.output(["export", "events", "--data", directory.file("data")])
+    let again = try Clew.json(["import", corpusFile, "--data", directory.file("data"), "--json"])
     #expect(again["accepted"]?.int == 0)
-    #expect(try Clew.output(["export", "events", "--data", directory.path]) == before)
+    #expect(try Clew.output(["export", "events", "--data", directory.file("data")]) == before)
   }
 
   @Test func `the file reversed gives the same traces`() throws {
     let reversed = corpus.split(separator: 0x0a, omittingEmptySubsequences: false).reversed().joined(separator: [0x0a])
     let file = try directory.write("reversed.ndjson", Array(reversed))
-    let data = directory.file("data")
+    let data = directory.file("reversed")
     _ = try Clew.json(["import", file, "--data", data, "--json"])
     try expectCanary { try Clew.json($0 + ["--data", data]) }
     let forwards = directory.file("forwards")
@@ -144,7 +143,7 @@ struct NastyTests {
 
   @Test func `an id of hostile characters is found by command line and by URL`() throws {
     let id = "a/../b?c=d&e#f%00<script>alert(1)</script>\"'`\\\n\r\t\u{202E}\u{1F600}"
-    let server = try ClewServer(directory.path)
+    let server = try ClewServer(directory.file("data"))
     #expect(try server.post("/api/v1/events", corpus).status == 200)
     let trace = try Clew.json(["trace", id, "--json", "--server", server.url])
     #expect(trace["correlationId"]?.string == id)

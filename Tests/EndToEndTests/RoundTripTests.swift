@@ -67,8 +67,7 @@ import WireFormats
     #expect(exported["data"] == nil)
   }
 
-  @Test(
-    .enabled(if: TestSupport.hasSharedData, "needs the shared data beside the checkout"), arguments: GroundTruth.names)
+  @Test(arguments: GroundTruth.names)
   func `every real file comes back`(_ name: String) throws {
     let truth = try GroundTruth(name)
     let directory = try TemporaryDirectory("round-trip-real")

@@ -6,7 +6,7 @@ import Testing
 import WireFormats
 
 /// Real event files with known trees and figures.
-@Suite("Ground truth", .enabled(if: TestSupport.hasSharedData, "needs the shared data beside the checkout"))
+@Suite("Ground truth")
 struct TruthTests {
   @Test(arguments: GroundTruth.names)
   func `an import in one go gives the known trees and figures, and so does the restarted server`(_ name: String) throws
