@@ -50,6 +50,8 @@ extension SegmentStore {
     try requireWritable()
     try settleDamage()
     rotateIfDue()
+    // A hot file that could not be sealed is tried again.
+    if lock.withLock({ state.generations.count }) > 1 { sealer.wake() }
     do {
       try drop(try planRetention(now))
     } catch {
