@@ -94,7 +94,9 @@ let package = Package(
     tests("CompressionTests", ["Compression", "TestSupport"]),
     tests("TraceStoreTests", ["TraceStore", "EventModel", "WireFormats", "Platform", "TestSupport"]),
     tests("TraceAssemblyTests", ["TraceAssembly", "TraceStore", "EventModel", "WireFormats", "TestSupport"]),
-    tests("HandlerMetricsTests", ["HandlerMetrics", "PrometheusText", "TraceStore", "EventModel", "Platform", "TestSupport"]),
+    tests(
+      "HandlerMetricsTests",
+      ["HandlerMetrics", "PrometheusText", "TraceStore", "EventModel", "Platform", "TestSupport"]),
     tests("EventSourceTests", ["EventSource", "EventModel", "WireFormats", "Platform", "Compression", "TestSupport"]),
     tests(
       "SegmentStoreTests",
