@@ -138,6 +138,9 @@ final class HotFile: @unchecked Sendable {
   /// small transactions.
   func checkpoint() { try? writer?.execute("PRAGMA wal_checkpoint(PASSIVE)") }
 
+  /// How much of the file is kept in memory from now on: sealing reads events of one trace from far apart.
+  func setCache(bytes: Int) { readLock.withLock { cache = ChunkCache(bytesMax: bytes) } }
+
   /// The frames of the row that begins with `first`, read through the cache; nil if there is no such row.
   func chunk(_ first: Int64) throws(StoreError) -> SharedBytes? {
     try readLock.withLock { () throws(StoreError) -> SharedBytes? in

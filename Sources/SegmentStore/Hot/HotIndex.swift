@@ -5,8 +5,9 @@ import TraceStore
 /// them. Events are named by their place (0 for the first event of the file).
 ///
 /// About 60 bytes for each event: columns, and tables with open addressing. Events of one trace and of one stream are
-/// rings: the table holds the last one, whose successor is the first.
-struct HotIndex {
+/// rings: the table holds the last one, whose successor is the first. A class, because a structure of so many columns is
+/// copied, column by column, wherever a closure looks into it.
+final class HotIndex {
   /// Bits above the label.
   enum Flag {
     static let labelMask: UInt32 = 0x3ffff
@@ -83,16 +84,16 @@ struct HotIndex {
     EventClass(rawValue: UInt8(labels[place] >> Flag.classShift & 3)) ?? .domain
   }
 
-  mutating func set(_ flag: UInt32, _ place: Int) { labels[place] |= flag }
-  mutating func clear(_ flag: UInt32, _ place: Int) { labels[place] &= ~flag }
+  func set(_ flag: UInt32, _ place: Int) { labels[place] |= flag }
+  func clear(_ flag: UInt32, _ place: Int) { labels[place] &= ~flag }
 
   /// A new row begins with the next event.
-  mutating func beginChunk() { chunkStarts.append(UInt32(count)) }
+  func beginChunk() { chunkStarts.append(UInt32(count)) }
 
   /// Adds an event that belongs to no trace so far.
   ///
   /// - Returns: its place.
-  mutating func add(_ event: EventView, label: UInt32, offset: Int, streamHash: UInt64?) -> Int {
+  func add(_ event: EventView, label: UInt32, offset: Int, streamHash: UInt64?) -> Int {
     let place = count
     let id = event.idKey
     let time = event.created
@@ -132,7 +133,7 @@ struct HotIndex {
     return places
   }
 
-  private mutating func addToStream(_ place: Int, _ hash: UInt64) {
+  private func addToStream(_ place: Int, _ hash: UInt64) {
     if let stream = streamSlots.find(hash, where: { streamHashes[Int($0)] == hash }) {
       let tail = Int(streamTails[Int(stream)])
       nextInStream[place] = nextInStream[tail]
@@ -152,7 +153,7 @@ struct HotIndex {
   /// - Parameters:
   ///   - known: the trace's number, if it has one here.
   ///   - text: of a new trace that is no UUID.
-  mutating func assign(_ place: Int, to key: IdentifierKey, known: UInt32?, text: [UInt8]?) {
+  func assign(_ place: Int, to key: IdentifierKey, known: UInt32?, text: [UInt8]?) {
     if traces[place] != 0 { unlink(place) }
     let number = known ?? traceTable.add(key, text: text)
     traces[place] = number
@@ -167,13 +168,13 @@ struct HotIndex {
   }
 
   /// Takes an event out of its trace.
-  mutating func unassign(_ place: Int) {
+  func unassign(_ place: Int) {
     if traces[place] != 0 { unlink(place) }
   }
 
-  mutating func clearCause(_ place: Int) { causes[place] = Self.none }
+  func clearCause(_ place: Int) { causes[place] = Self.none }
 
-  private mutating func unlink(_ place: Int) {
+  private func unlink(_ place: Int) {
     let number = traces[place]
     var previous = place
     var first = Int64.max
@@ -189,14 +190,14 @@ struct HotIndex {
     traces[place] = 0
   }
 
-  mutating func setCause(_ place: Int, _ cause: Int) { causes[place] = UInt32(cause) }
+  func setCause(_ place: Int, _ cause: Int) { causes[place] = UInt32(cause) }
 
-  mutating func setExternalCause(_ place: Int, _ cause: ExternalCause) {
+  func setExternalCause(_ place: Int, _ cause: ExternalCause) {
     causes[place] = Self.externalCause | UInt32(externalCauses.count)
     externalCauses.append(cause)
   }
 
-  mutating func setOlderFragments(_ trace: UInt32) { traceTable.setOlderFragments(trace) }
+  func setOlderFragments(_ trace: UInt32) { traceTable.setOlderFragments(trace) }
 
   /// Where in its row the event begins, and the row's first ordinal.
   func location(_ place: Int) -> (chunkFirst: Int64, offset: Int) {

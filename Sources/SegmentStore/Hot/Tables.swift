@@ -9,7 +9,8 @@ struct SlotTable {
   var memoryBytes: Int { slots.capacity * 4 }
 
   @inline(__always) mutating func insert(_ hash: UInt64, _ value: UInt32, hashOf: (UInt32) -> UInt64) {
-    if (used + 1) * 4 > slots.count * 3 { grow(hashOf) }
+    // At most half full: probes that find nothing touch a column for every value they pass.
+    if (used + 1) * 2 > slots.count { grow(hashOf) }
     used += 1
     place(hash, value)
   }

@@ -49,6 +49,9 @@ extension SegmentStore {
     let temporary = path(name + DirectoryLayout.temporarySuffix)
     try reach("seal-begins")
     let descriptor: SegmentDescriptor
+    // The traces that are open at one time: more than is kept for readers.
+    generation.file.setCache(bytes: max(options.hotCacheBytes, 64 << 20))
+    defer { generation.file.setCache(bytes: options.hotCacheBytes) }
     do {
       let sources = lock.withLock { state.sources }
       let sealing = Sealing(store: self, generation: generation, sources: sources)
