@@ -8,8 +8,9 @@ public import TraceStore
 /// its index in memory, `Segment/` the sealed files, `State/` what follows from events, `Reading/` answers, and
 /// `Writing/` appends, seals, deletes and recovers.
 public final class SegmentStore: TraceStore, @unchecked Sendable {
-  // `@unchecked Sendable`: `state` is changed inside `lock` only, and read inside it or by the one writing thread;
-  // everything else is immutable or has its own lock.
+  // `@unchecked Sendable`: `state` is changed inside `lock` only; its files, which the sealer replaces, are also read
+  // inside it only, everything else of it inside it or by the one writing thread. The rest is immutable or has its own
+  // lock.
   public let directory: String
   let options: StoreOptions
   let clock: any WallClock
@@ -29,7 +30,7 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
 
   /// Opens a directory, recovering from whatever state a crash left it in.
   ///
-  /// A store opened read-only shows what was stored when it was opened; `refresh` gives a newer view.
+  /// A store opened read-only shows what was stored when it was opened; opening it again shows what came since.
   ///
   /// - Throws: `.locked` if another process writes to it, `.unsupportedFormat` if a newer Clew wrote it, `.corrupted`
   ///   if the catalog itself is damaged (a damaged segment is set aside), `.notFound` if it is opened read-only and

@@ -93,6 +93,8 @@ private struct StoreVerifier {
     try checkRows(CatalogRow.Hot.self, catalog)
     try checkRows(SourceCheckpoint.self, catalog)
     try checkRows(LateAssignment.self, catalog)
+    try checkRows(VoidEdge.self, catalog)
+    try checkRows(FailureCorrection.self, catalog)
     try checkRows(DroppedRange.self, catalog)
     guard let contents = try attempt(name, { () throws(StoreError) in try catalog.load() }) else { return report }
     for segment in contents.segments { try check(segment) }

@@ -25,10 +25,16 @@ extension SegmentStore {
     }
   }
 
+  /// The files at this moment. The sealer replaces them, so that the writer, too, takes them inside the lock.
+  private typealias Files = (generations: [HotGeneration], segments: [SegmentHandle])
+  private var files: Files { lock.withLock { (state.generations, state.segments) } }
+  var active: HotGeneration { lock.withLock { state.active } }
+
   // MARK: Before writing
 
   private func plan(_ batches: [SourceBatch]) throws(StoreError) -> AppendPlan {
     var plan = AppendPlan(nextOrdinal: state.lastOrdinal + 1)
+    let files = files
     var checkpoints: [CheckpointKey: SourceCheckpoint] = [:]
     for batch in batches {
       let isNewSource = state.sources.index(batch.source) == nil
@@ -51,7 +57,7 @@ extension SegmentStore {
           if let known = plan.find(event, source: source) {
             disposition = known
           } else {
-            disposition = isNewSource ? .accepted : try stored(event, source: source)
+            disposition = isNewSource ? .accepted : try stored(event, source: source, files)
           }
         }
         if disposition == .accepted {
@@ -97,10 +103,10 @@ extension SegmentStore {
   }
 
   /// Whether an event of this identity is stored, and then what the new one is.
-  private func stored(_ event: EventView, source: UInt32) throws(StoreError) -> Disposition {
+  private func stored(_ event: EventView, source: UInt32, _ files: Files) throws(StoreError) -> Disposition {
     let id = event.idKey
     var found: Disposition?
-    for generation in state.generations {
+    for generation in files.generations {
       var places: [Int] = []
       generation.index.forEach(id: id) { place in
         if UInt32(generation.index.sources[place]) == source { places.append(place) }
@@ -112,7 +118,7 @@ extension SegmentStore {
       }
       if let found { return found }
     }
-    for segment in state.segments where segment.mayContain(eventID: id) {
+    for segment in files.segments where segment.mayContain(eventID: id) {
       state.reading(segment) { (reader) throws(StoreError) in
         try reader.forEachEvent(withIDKey: id) { known, _ in
           found = compareIdentity(event, source: source, with: known)
@@ -131,7 +137,7 @@ extension SegmentStore {
     let full = options.durability == .power || options.durability == .auto && Self.wantsSync(batches)
     let start = Instant.now
     try reach("append")
-    try state.active.file.append(plan.chunks, checkpoints: plan.checkpoints, storedAt: clock.now(), full: full)
+    try active.file.append(plan.chunks, checkpoints: plan.checkpoints, storedAt: clock.now(), full: full)
     let nanoseconds = Instant.now.nanoseconds - start.nanoseconds
     figures.withLock { figures in
       figures.transactionCount += 1
@@ -151,7 +157,7 @@ extension SegmentStore {
     try requireWritable()
     let start = Instant.now
     do {
-      for generation in state.generations { try generation.file.sync() }
+      for generation in files.generations { try generation.file.sync() }
     } catch {
       figures.withLock { $0.failed("sync") }
       throw error
@@ -217,7 +223,7 @@ extension SegmentStore {
 
   /// Begins the next hot file when this one is full or old, and wakes the sealer.
   func rotateIfDue() {
-    let index = state.active.index
+    let index = active.index
     guard index.count > 0 else { return }
     let age = clock.now().since(index.firstStored ?? clock.now())
     let (seconds, attoseconds) = options.sealAfter.components
@@ -228,10 +234,10 @@ extension SegmentStore {
   }
 
   private func rotate() {
-    if state.generations.count >= Self.generationsMax {
+    if files.generations.count >= Self.generationsMax {
       // The sealer is behind: wait for it rather than keep ever more in memory. If it fails, the hot file goes on.
       do { try sealer.runRound() } catch { log.limitedWarning("store", "sealing fails: \(error)") }
-      if state.generations.count >= Self.generationsMax { return }
+      if files.generations.count >= Self.generationsMax { return }
     }
     do {
       try beginGeneration()
@@ -245,7 +251,7 @@ extension SegmentStore {
   /// Very small transactions write whole pages each: then the WAL is brought in once it is much larger than its content.
   private func boundWAL(_ rawBytes: Int) {
     let bound = max(HotFile.walBytesBeforeCheckpoint, rawBytes * 4)
-    let file = state.active.file
+    let file = active.file
     transactionsSinceLook.withLock { $0 += 1 }
     guard transactionsSinceLook.withLock({ $0 }) % 256 == 0 else { return }
     if file.walBytes > bound { file.checkpoint() }

@@ -126,7 +126,7 @@ extension SegmentStore {
 
   /// Segments in which a reader found damage leave the living, for good. Called by the writing thread.
   func settleDamage() throws(StoreError) {
-    let damaged = state.segments.filter(\.isDamaged)
+    let damaged = lock.withLock { state.segments.filter(\.isDamaged) }
     for handle in damaged {
       try lockedQuarantine(handle)
     }
