@@ -1,4 +1,5 @@
 import CSQLite
+import Platform
 import TraceStore
 
 /// One connection to one SQLite file: open, execute, prepare, transaction.
@@ -36,8 +37,24 @@ import TraceStore
     _ = unsafe clew_sqlite_db_config_int(database!, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     _ = unsafe clew_sqlite_db_config_int(database!, SQLITE_DBCONFIG_DEFENSIVE, 1)
     if let pageBytes, mode == .readWrite { try execute("PRAGMA page_size=\(pageBytes)") }
+    do {
+      try configure(cacheBytes)
+    } catch {
+      throw mode == .readOnly ? readingError(error) : error
+    }
+  }
+
+  private func configure(_ cacheBytes: Int) throws(StoreError) {
     try execute("PRAGMA mmap_size=0; PRAGMA secure_delete=OFF; PRAGMA cache_size=-\(max(cacheBytes / 1024, 64))")
     try execute("PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF")
+  }
+
+  /// SQLite needs the index of a WAL (`-shm`) beside it, and makes it if it may write to the directory.
+  private func readingError(_ error: StoreError) -> StoreError {
+    guard Files.exists(path), Files.exists(path + "-wal"), !Files.exists(path + "-shm") else { return error }
+    return StoreError(
+      .inputOutput, "cannot read \(path): \(path)-shm is missing and cannot be made",
+      hint: "let a user who may write to the directory open it once, or copy the directory and open the copy")
   }
 
   deinit { close() }
