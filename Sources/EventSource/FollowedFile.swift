@@ -48,6 +48,8 @@ public final class FollowedFile: @unchecked Sendable {
   private var identity = FileIdentity(device: 0, inode: 0, headBytes: 0, headChecksum: 0)
   /// Where in the file the next byte is read.
   private var readOffset = 0
+  /// The place behind the last batch that was handed over.
+  private var delivered: (offset: Int, line: Int) = (0, 0)
   private var resumeToken: FileToken?
   private var resumeOffset = 0
   /// The path is another file now: this one gets no more bytes.
@@ -179,6 +181,7 @@ public final class FollowedFile: @unchecked Sendable {
       identity = try FileIdentity(file, file.status(), offset: offset)
     }
     note(caughtUp: false, head: max(readOffset, lock.withLock { shared.headOffset ?? 0 }))
+    delivered = (offset, lines.lineNumber)
     let token = FileToken(identity: identity, lines: lines.lineNumber, path: path)
     return Batch(
       read: batch,
@@ -272,6 +275,7 @@ public final class FollowedFile: @unchecked Sendable {
 
   private func startOver(at offset: Int, line: Int) {
     readOffset = offset
+    delivered = (offset, line)
     lines.restart(at: offset, lineNumber: line)
     if offset == 0 {
       identity.headBytes = 0
@@ -279,11 +283,11 @@ public final class FollowedFile: @unchecked Sendable {
     }
   }
 
-  /// The next look goes on where this one failed.
+  /// The next look goes on behind the last batch that was handed over: lines taken since then are read again.
   private func closeForRetry() {
     if file != nil, identity.headBytes > 0 {
-      resumeToken = FileToken(identity: identity, lines: lines.lineNumber, path: path)
-      resumeOffset = lines.offset
+      resumeToken = FileToken(identity: identity, lines: delivered.line, path: path)
+      resumeOffset = delivered.offset
     }
     close()
   }

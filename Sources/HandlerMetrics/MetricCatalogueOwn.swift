@@ -40,10 +40,8 @@ extension MetricCatalogue {
     "clew_query_duration_seconds", .histogram, ["endpoint"], "Time to serve one API request.")
   public static let queriesInflight = MetricFamily(
     "clew_queries_inflight", .gauge, ["endpoint"], "API requests being served.")
-  public static let queryScannedBytes = MetricFamily(
-    "clew_query_scanned_bytes_total", .counter, ["endpoint"], "Segment bytes read to serve API requests.")
 
-  static let query = [queries, queryDuration, queriesInflight, queryScannedBytes]
+  static let query = [queries, queryDuration, queriesInflight]
 
   // MARK: Self
 

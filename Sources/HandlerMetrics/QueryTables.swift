@@ -6,7 +6,6 @@ public struct QueryTables {
   private var endpoints: [String: Int] = [:]
   private var labels = SeriesTable(MetricCatalogue.queriesInflight)
   private var codes = SeriesTable(MetricCatalogue.queries)
-  private var scanned = SeriesTable(MetricCatalogue.queryScannedBytes)
   private var durations: HistogramTable
 
   static let codeClasses = ["1xx", "2xx", "3xx", "4xx", "5xx"]
@@ -30,8 +29,6 @@ public struct QueryTables {
     durations.observe(index, max(0, nanoseconds))
   }
 
-  public mutating func addScanned(_ endpoint: String, bytes: Int) { scanned.values[index(endpoint)] += Int64(bytes) }
-
   private mutating func index(_ endpoint: String) -> Int {
     if let known = endpoints[endpoint] { return known }
     let isFull = endpoints.count >= options.endpointsMax
@@ -40,7 +37,6 @@ public struct QueryTables {
     let value = LabelValue.of(name)
     let index = labels.add([value])
     for code in Self.codeClasses { _ = codes.add([value, Array(code.utf8)]) }
-    _ = scanned.add([value])
     _ = durations.addSeries()
     endpoints[name] = index
     return index
@@ -48,7 +44,6 @@ public struct QueryTables {
 
   public mutating func writeQueries(into writer: inout MetricWriter) { codes.write(into: &writer) }
   public mutating func writeInflight(into writer: inout MetricWriter) { labels.write(into: &writer) }
-  public mutating func writeScanned(into writer: inout MetricWriter) { scanned.write(into: &writer) }
 
   public mutating func writeDurations(into writer: inout MetricWriter) {
     writer.begin(MetricCatalogue.queryDuration)

@@ -122,11 +122,10 @@ public final class QueryMetrics: Sendable {
 
   /// - Parameter began: `begin` was called for this request.
   public func finished(
-    _ endpoint: String, status: Int, seconds: Double, scannedBytes: Int = 0, began: Bool = true
+    _ endpoint: String, status: Int, seconds: Double, began: Bool = true
   ) {
     tables.withLock {
       $0.finished(endpoint, status: status, nanoseconds: Int64(seconds * 1e9), began: began)
-      if scannedBytes > 0 { $0.addScanned(endpoint, bytes: scannedBytes) }
     }
   }
 
@@ -134,6 +133,5 @@ public final class QueryMetrics: Sendable {
     page.add(MetricCatalogue.queries) { writer in self.tables.withLock { $0.writeQueries(into: &writer) } }
     page.add(MetricCatalogue.queryDuration) { writer in self.tables.withLock { $0.writeDurations(into: &writer) } }
     page.add(MetricCatalogue.queriesInflight) { writer in self.tables.withLock { $0.writeInflight(into: &writer) } }
-    page.add(MetricCatalogue.queryScannedBytes) { writer in self.tables.withLock { $0.writeScanned(into: &writer) } }
   }
 }

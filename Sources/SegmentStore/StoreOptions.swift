@@ -51,7 +51,7 @@ public struct StoreOptions: Sendable {
 public struct RetentionPolicy: Sendable, Equatable {
   /// Segments whose youngest event was stored longer ago go; nil: never.
   public var age: Duration?
-  /// While the directory holds more, the oldest segment goes; nil: never.
+  /// While the segments hold more, the oldest one goes; nil: never. Hot files and the catalog come on top.
   public var totalBytes: Int?
   /// While the volume has less free space, the oldest segment goes; 0: never.
   public var freeDiskBytes = 512 << 20

@@ -120,6 +120,24 @@ import WireFormats
     try server.stop()
   }
 
+  @Test func `a place beyond the end of everything ends nothing`() throws {
+    let directory = try TemporaryDirectory("hostile-places")
+    let server = try ClewServer(directory.path)
+    #expect(try server.post("/api/v1/events", KillLoopTests.line(0)).status == 200)
+    for place in ["9223372036854775807", "9223372036854775806", "4611686018427387904"] {
+      let client = try RawClient(server)
+      client.send("GET /api/v1/tail HTTP/1.1\r\nHost: x\r\nLast-Event-ID: \(place)\r\n\r\n")
+      let other = try RawClient(server)
+      other.send("GET /api/v1/tail?after=\(place) HTTP/1.1\r\nHost: x\r\n\r\n")
+      for query in ["streams/order-0?cursor=\(place)", "traces?limit=\(place)", "streams/order-0?limit=\(place)"] {
+        #expect(try server.get("/api/v1/\(query)").status < 500)
+      }
+    }
+    #expect(try server.post("/api/v1/events", KillLoopTests.line(1)).status == 200)
+    #expect(server.process.isRunning)
+    try server.stop()
+  }
+
   @Test func `tokens keep readers and writers apart`() throws {
     let directory = try TemporaryDirectory("tokens")
     let read = try directory.write("read.token", "reader-secret-1\n")

@@ -1,6 +1,6 @@
 import EventModel
 import Platform
-import SegmentStore
+@testable import SegmentStore
 import Testing
 import TestSupport
 import TraceStore
@@ -132,6 +132,71 @@ import TraceStore
     again.close()
     let report = try SegmentStore.verify(directory.path)
     #expect(!report.isClean)
+  }
+
+  @Test func `damage in the last rows of a hot file does not stop new events`() throws {
+    let writer = try open(options())
+    for number in 1...6 { try append(writer, number...number) }
+    writer.close()
+    let name = try #require(try Files.list(directory.path).first { $0.hasPrefix("hot-") && $0.hasSuffix(".db") })
+    let edit = try Connection(directory.file(name), .readWrite)
+    try edit.execute("UPDATE batch SET crc = crc + 1 WHERE first_ordinal >= 5")
+    edit.close()
+    let again = try open(options())
+    #expect(try again.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal) == [1, 2, 3, 4])
+    try append(again, 7...9)
+    #expect(try again.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal).suffix(3) == [7, 8, 9])
+    again.close()
+    let third = try open(options())
+    try append(third, 10...10)
+    #expect(try third.statistics().eventCount == 8)
+    third.close()
+  }
+
+  @Test func `a directory without its catalog is refused, and nothing in it is overwritten`() throws {
+    let writer = try open(options())
+    try append(writer, 1...8)
+    try writer.seal()
+    writer.close()
+    for name in try Files.list(directory.path) where name.hasPrefix("catalog") {
+      try Files.remove(directory.file(name))
+    }
+    let before = try Files.list(directory.path)
+    do {
+      _ = try open(options())
+      Issue.record("it was opened")
+    } catch {
+      #expect("\(error)".contains("catalog.db is missing"))
+    }
+    #expect(try Files.list(directory.path).filter { $0.hasPrefix("seg-") } == before.filter { $0.hasPrefix("seg-") })
+  }
+
+  @Test func `a missing segment is named, and the rest answers, to readers too`() throws {
+    let writer = try open(options())
+    try append(writer, 1...8)
+    try writer.seal()
+    try append(writer, 9...12)
+    try writer.seal()
+    let name = try #require(try Files.list(directory.path).first { $0.hasPrefix("seg-") })
+    try Files.remove(directory.file(name))
+    let reader = try open(options { $0.mode = .readOnly })
+    #expect(try reader.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal) == [9, 10, 11, 12])
+    #expect(reader.missingParts() == [.damagedSegment(name: name)])
+    reader.close()
+    writer.close()
+    let again = try open(options())
+    #expect(try again.statistics().eventCount == 4)
+    again.close()
+  }
+
+  @Test func `a cursor beyond the end is at the end`() throws {
+    let store = try open(options())
+    try append(store, 1...3)
+    for after: Int64 in [Int64.max, Int64.max - 1, 4] {
+      #expect(try store.makeEventCursor(after: after).next(limit: 10).isEmpty)
+    }
+    #expect(try store.makeEventCursor(after: .min).next(limit: 10).count == 3)
+    store.close()
   }
 
   @Test func `retention deletes the oldest segments, and says what is gone`() throws {

@@ -33,6 +33,9 @@ final class HotFile: @unchecked Sendable {
   private var select: Statement?
   private var cache: ChunkCache
   private let retired = Locked(false)
+  // Kept open as long as SQLite has the file open: closing any descriptor of a file drops all of the process's locks
+  // on it, SQLite's included.
+  private var mainFile: FileDescriptor?
 
   static let schema = """
     CREATE TABLE IF NOT EXISTS batch(first_ordinal INTEGER PRIMARY KEY, event_count INTEGER NOT NULL,
@@ -57,6 +60,7 @@ final class HotFile: @unchecked Sendable {
       insert = try writer.prepare("INSERT INTO batch VALUES(?,?,?,?,?)")
       upsert = try writer.prepare("INSERT OR REPLACE INTO checkpoints VALUES(?,?,?,?,?,?)")
       self.writer = writer
+      mainFile = try mapping { () throws(FileError) in try FileDescriptor.openForReading(path) }
     }
     let reader = try Connection(path, .readOnly, cacheBytes: 256 << 10)
     select = try reader.prepare("SELECT event_count, stored_at, frames, crc FROM batch WHERE first_ordinal=?")
@@ -69,6 +73,7 @@ final class HotFile: @unchecked Sendable {
     select = nil
     writer?.close()
     reader?.close()
+    mainFile?.close()
     if retired.withLock({ $0 }) { try? DirectoryLayout.removeDatabase(path) }
   }
 
@@ -124,11 +129,12 @@ final class HotFile: @unchecked Sendable {
   /// Everything appended so far survives the loss of power.
   func sync() throws(StoreError) {
     try mapping { () throws(FileError) in
-      for file in [path + "-wal", path] where Files.exists(file) {
-        let descriptor = try FileDescriptor.openOrCreate(file)
-        try descriptor.sync()
-        descriptor.close()
+      if Files.exists(path + "-wal") {
+        let wal = try FileDescriptor.openOrCreate(path + "-wal")
+        try wal.sync()
+        wal.close()
       }
+      try mainFile?.sync()
     }
   }
 

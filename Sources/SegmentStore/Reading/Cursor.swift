@@ -16,19 +16,24 @@ private final class StoreCursor: EventCursor {
   private var nextSegment = 0
   private var cursor: SegmentOrdinalCursor?
   private var nextGeneration = 0
+  /// The answer holds enough bytes: large events make it shorter than asked for.
+  private var isFull = false
+  static let payloadBytesMax = 32 << 20
 
   init(_ view: StoreView, after: Int64) {
     self.view = view
-    self.after = after
+    // What lies beyond the end was asked for by somebody who counts on; arithmetic on it would overflow.
+    self.after = min(max(after, -1), view.lastOrdinal)
   }
 
   func next(limit: Int) throws(StoreError) -> [StoredEvent] {
     let limit = max(1, limit)
     var events: [StoredEvent] = []
-    while events.count < limit && nextSegment < view.segments.count {
+    isFull = false
+    while !isFull && events.count < limit && nextSegment < view.segments.count {
       try nextOfSegment(limit, &events)
     }
-    while events.count < limit && nextGeneration < view.generations.count {
+    while !isFull && events.count < limit && nextGeneration < view.generations.count {
       try nextOfGeneration(limit, &events)
     }
     return events
@@ -45,7 +50,8 @@ private final class StoreCursor: EventCursor {
       let cursor: SegmentOrdinalCursor
       if let known = self.cursor { cursor = known } else { cursor = try open(segment) }
       self.cursor = cursor
-      let count = try cursor.next(limit: limit - events.count) { (event, stored) throws(StoreError) in
+      let count = try cursor.next(limit: min(limit - events.count, segmentStep(segment))) {
+        (event, stored) throws(StoreError) in
         self.after = event.ordinal
         if event.eventClass == .report { return }
         events.append(view.stored(event, view.trace(of: event.ordinal, stored: stored), payload: true))
@@ -54,6 +60,8 @@ private final class StoreCursor: EventCursor {
         self.cursor = nil
         nextSegment += 1
       }
+      let bytes = events.reduce(0) { $0 + ($1.data?.bytes.count ?? 0) + ($1.metadata?.bytes.count ?? 0) }
+      if bytes >= Self.payloadBytesMax { isFull = true }
     } catch {
       guard error.code == .corrupted else { throw error }
       segment.note(error, log: view.store.log)
@@ -71,6 +79,12 @@ private final class StoreCursor: EventCursor {
     }
   }
 
+  /// How many events of a segment are read at once, so that a step of large ones stays bounded too.
+  private func segmentStep(_ segment: SegmentHandle) -> Int {
+    let mean = max(1, segment.reader.descriptor.rawBytes) / max(1, segment.reader.descriptor.eventCount)
+    return max(1, min(256, Self.payloadBytesMax / max(1, mean)))
+  }
+
   private func nextOfGeneration(_ limit: Int, _ events: inout [StoredEvent]) throws(StoreError) {
     let generation = view.generations[nextGeneration]
     let wanted = limit - events.count
@@ -84,12 +98,18 @@ private final class StoreCursor: EventCursor {
       nextGeneration += 1
       return
     }
+    var payloadBytes = 0
+    var last = locations[locations.count - 1].ordinal
     _ = try view.read(generation, locations) { (event) throws(StoreError) -> Walk in
       if event.eventClass != .report {
         events.append(view.stored(event, view.trace(of: event, in: generation), payload: true))
+        payloadBytes += unsafe event.bytes.count
       }
-      return .proceed
+      if payloadBytes < Self.payloadBytesMax { return .proceed }
+      last = event.ordinal
+      isFull = true
+      return .stop
     }
-    after = locations[locations.count - 1].ordinal
+    after = last
   }
 }

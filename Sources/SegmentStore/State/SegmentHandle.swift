@@ -12,6 +12,7 @@ final class SegmentHandle: @unchecked Sendable {
   let row: CatalogSegment
   private let damaged = Atomic<Bool>(false)
   private let retired = Atomic<Bool>(false)
+  private let lasting = Atomic<Bool>(false)
   private let reason = Locked("")
 
   init(reader: SegmentReader, row: CatalogSegment) {
@@ -26,6 +27,8 @@ final class SegmentHandle: @unchecked Sendable {
   var name: String { row.name }
   var ordinals: ClosedRange<Int64> { row.firstOrdinal...row.lastOrdinal }
   var isDamaged: Bool { damaged.load(ordering: .relaxed) }
+  /// A checksum failed; anything else (the system refused to read) may be over after a restart.
+  var isDamagedForGood: Bool { lasting.load(ordering: .relaxed) }
   var damageReason: String { reason.withLock { $0 } }
 
   /// The file goes when nobody reads it any more. It must have left the catalog before.
@@ -43,6 +46,7 @@ final class SegmentHandle: @unchecked Sendable {
   func note(_ error: StoreError, log: Log) {
     guard !damaged.exchange(true, ordering: .acquiringAndReleasing) else { return }
     reason.withLock { $0 = error.message }
+    if error.code == .corrupted { lasting.store(true, ordering: .relaxed) }
     log.error("store", "\(error.message); \(name) is set aside, everything else goes on")
   }
 }

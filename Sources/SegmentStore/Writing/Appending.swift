@@ -112,8 +112,14 @@ extension SegmentStore {
         if UInt32(generation.index.sources[place]) == source { places.append(place) }
       }
       for place in places.sorted() where found == nil {
-        try generation.withEvent(generation.location(place)) { (known) throws(StoreError) in
-          found = compareIdentity(event, source: source, with: known)
+        do throws(StoreError) {
+          try generation.withEvent(generation.location(place)) { (known) throws(StoreError) in
+            found = compareIdentity(event, source: source, with: known)
+          }
+        } catch {
+          // What cannot be read any more is not stored: its damage must not stop new events.
+          guard error.code == .corrupted else { throw error }
+          log.limitedWarning("store", "\(error.message): the event counts as not stored")
         }
       }
       if let found { return found }
@@ -240,7 +246,7 @@ extension SegmentStore {
       if files.generations.count >= Self.generationsMax { return }
     }
     do {
-      try beginGeneration()
+      try freezeActive()
       sealer.wake()
     } catch {
       figures.withLock { $0.failed("seal") }

@@ -9,7 +9,7 @@ extension SegmentStore {
     while true {
       attempt += 1
       do {
-        try load()
+        try load(missingFilesAreDamage: isWritable || attempt >= 5)
         return
       } catch {
         // Beside a writer a file may go between the catalog and its opening: then the catalog says something new.
@@ -19,8 +19,10 @@ extension SegmentStore {
     }
   }
 
-  private func load() throws(StoreError) {
+  /// - Parameter missingFilesAreDamage: false while a writer may have deleted or sealed what the catalog named.
+  private func load(missingFilesAreDamage: Bool) throws(StoreError) {
     let catalogPath = path(DirectoryLayout.catalogName)
+    try refuseLostCatalog(catalogPath)
     let opened = try Catalog(catalogPath, create: isWritable)
     if isWritable { try mapping { () throws(FileError) in try Files.syncDirectory(directory) } }
     let contents = try opened.load()
@@ -39,7 +41,7 @@ extension SegmentStore {
     state.lastOrdinal = last
     var hot = contents.hot
     if isWritable { hot = try resolveLeftovers(contents) }
-    try openSegments(contents.segments)
+    try openSegments(contents.segments, missingFilesAreDamage: missingFilesAreDamage)
     loadWaiting()
     for first in hot.sorted() { try replay(first: first) }
     state.labels.forgetAnnouncements()
@@ -96,18 +98,37 @@ extension SegmentStore {
     return false
   }
 
-  private func openSegments(_ rows: [CatalogSegment]) throws(StoreError) {
+  /// Without the catalog nobody knows which ordinals are taken: a new one would number from 1 and overwrite segments.
+  private func refuseLostCatalog(_ catalogPath: String) throws(StoreError) {
+    guard !Files.exists(catalogPath) else { return }
+    let names = try mapping { () throws(FileError) in try Files.list(directory) }
+    let left = names.filter { DirectoryLayout.segmentRange($0) != nil || DirectoryLayout.hotFirst($0) != nil }
+    guard let first = left.first else { return }
+    throw StoreError(
+      .corrupted, "\(catalogPath) is missing, but \(left.count) files of events are there, \(first) for one",
+      hint: "put the catalog back from a copy, or move these files to another directory and begin anew")
+  }
+
+  private func openSegments(_ rows: [CatalogSegment], missingFilesAreDamage: Bool) throws(StoreError) {
     for row in rows {
       if row.state == .quarantined {
         state.quarantined.append(row)
+        continue
+      }
+      if !Files.exists(path(row.name)) {
+        let message = "\(path(row.name)) is missing"
+        guard missingFilesAreDamage else { throw StoreError(.notFound, message, hint: "") }
+        log.error("store", "\(message); everything else goes on")
+        try quarantine(row, reason: message)
         continue
       }
       do {
         let reader = try SegmentReader.open(path: path(row.name), cache: blockCache)
         state.segments.append(SegmentHandle(reader: reader, row: row))
       } catch {
-        if error.code == .unsupportedFormat { throw error }
-        if error.code == .notFound && !isWritable { throw error }
+        // Only damage sets a segment aside. A refusal of the system (no permission, too many open files) is for the
+        // operator to end: a healthy segment must not be given up for it.
+        guard error.code == .corrupted else { throw error }
         log.error("store", "\(error.message); \(row.name) is set aside, everything else goes on")
         try quarantine(row, reason: error.message)
       }
@@ -126,7 +147,7 @@ extension SegmentStore {
 
   /// Segments in which a reader found damage leave the living, for good. Called by the writing thread.
   func settleDamage() throws(StoreError) {
-    let damaged = lock.withLock { state.segments.filter(\.isDamaged) }
+    let damaged = lock.withLock { state.segments.filter(\.isDamagedForGood) }
     for handle in damaged {
       try lockedQuarantine(handle)
     }
@@ -171,9 +192,13 @@ extension SegmentStore {
     var generation: HotGeneration?
     var outcome = AppendOutcome()
     var damagedRows = 0
+    var lastDamaged: Int64 = 0
     try file.forEachRow { (row) throws(StoreError) in
       guard row.isValid else {
         damagedRows += 1
+        // Its key is taken; its count may be part of the damage.
+        let count = min(max(row.chunk.count, 1), HotFile.chunkBytes / EventFrame.headerBytes)
+        lastDamaged = max(lastDamaged, row.chunk.first + Int64(count) - 1)
         generation = nil
         return
       }
@@ -190,6 +215,10 @@ extension SegmentStore {
     if damagedRows + checkpoints.damagedCount > 0 {
       log.error("store", "\(name): \(damagedRows) batches fail their checksums and are left out")
       state.damagedHot.append(name)
+    }
+    if lastDamaged > state.lastOrdinal {
+      state.lastOrdinal = lastDamaged
+      generation = nil
     }
     if generation == nil { state.generations.append(HotGeneration(file: file, first: state.lastOrdinal + 1)) }
   }
@@ -211,6 +240,14 @@ extension SegmentStore {
     outcome.accepted.removeAll(keepingCapacity: true)
     outcome.edges.removeAll(keepingCapacity: true)
     outcome.newLabels.removeAll()
+  }
+
+  /// Ends the hot file that is written and begins the next one.
+  ///
+  /// The old one is synced first: a checkpoint in the next file, once that is synced, must not outlive events before it.
+  func freezeActive() throws(StoreError) {
+    if options.durability != .process { try active.file.sync() }
+    try beginGeneration()
   }
 
   /// Opens the next hot file; from now on it is written.

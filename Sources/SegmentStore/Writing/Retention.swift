@@ -12,7 +12,7 @@ enum RetentionPlan {
 
   struct Situation {
     var now: Timestamp
-    /// Bytes of everything in the directory.
+    /// Bytes of all segments: what is hot is sealed soon, and deleting segments cannot make it smaller.
     var totalBytes: Int
     /// Free bytes of the volume; nil if that is unknown.
     var availableBytes: Int?
@@ -66,11 +66,11 @@ extension SegmentStore {
     // Segments that are set aside are old data, too, and go with the rest.
     var rows = lock.withLock { state.segments.map(\.row) + state.quarantined }
     rows.sort { $0.firstOrdinal < $1.firstOrdinal }
-    let total = try mapping { () throws(FileError) in try DirectoryLayout.bytesByKind(directory) }
     let available = (try? Files.volume(directory))?.available
     return RetentionPlan.plan(
       rows.map { RetentionPlan.Segment(name: $0.name, lastStored: $0.lastStored, bytes: $0.fileBytes) },
-      RetentionPlan.Situation(now: now, totalBytes: total.values.reduce(0, +), availableBytes: available), policy)
+      RetentionPlan.Situation(now: now, totalBytes: rows.reduce(0) { $0 + $1.fileBytes }, availableBytes: available),
+      policy)
   }
 
   /// Out of the catalog first, then out of sight of new readers, then the file: by its last reader.

@@ -5,7 +5,7 @@ public import TraceStore
 extension SegmentStore {
   public func seal() throws(StoreError) {
     try requireWritable()
-    if active.index.count > 0 { try beginGeneration() }
+    if active.index.count > 0 { try freezeActive() }
     while lock.withLock({ state.generations.count }) > 1 { try sealer.runRound() }
     withCatalogQuietly { $0.checkpoint() }
   }

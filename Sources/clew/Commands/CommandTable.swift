@@ -76,7 +76,7 @@ enum LaterCommands {
     let instead =
       switch name {
       case "projections": "watch handlers with 'clew handlers' and the clew_handler_ metrics"
-      case "lint": "the clew_causality_ metrics count missing and dangling causes"
+      case "lint": "the clew_causation_ metrics count missing and dangling causes"
       default: "'clew verify' says what is damaged; a damaged segment is set aside and the rest goes on"
       }
     return UsageError("this version has no '\(name)' command", hint: instead)

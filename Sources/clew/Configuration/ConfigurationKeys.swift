@@ -87,7 +87,10 @@ enum ConfigurationKeys {
     .init("retention.age", .duration(times), "", "delete segments stored longer ago", option: "retention-age") {
       $0.store.retentionAgeNanoseconds = $1.nanoseconds
     },
-    .init("retention.size", .bytes(1...Int.max), "", "delete the oldest segments beyond", option: "retention-size") {
+    .init(
+      "retention.size", .bytes(1...Int.max), "", "delete the oldest segments while all segments hold more",
+      option: "retention-size"
+    ) {
       $0.store.retentionBytes = $1.count
     },
     .init("retention.free-disk", .bytes(anySize), "512MiB", "delete the oldest segments below so much free space") {

@@ -6,6 +6,8 @@ import TraceStore
 /// Opens stores, and turns their errors into words for the command line.
 enum StoreFactory {
   static func open(_ directory: String, _ options: StoreOptions, _ log: Log) throws(Failure) -> SegmentStore {
+    // Every sealed segment keeps a file open.
+    _ = CurrentProcess.raiseOpenFileLimit(to: 16_384)
     do {
       return try SegmentStore.open(directory: directory, options: options, log: log)
     } catch {
