@@ -50,8 +50,8 @@ final class RawClient {
       }
     }
     guard result == 0 else {
+      // Not closed here: `deinit` runs although `init` throws, and a second close would hit somebody else's file.
       let code = errno
-      Glibc.close(number)
       throw TestSupportError("cannot connect: \(code)")
     }
   }
