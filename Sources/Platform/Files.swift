@@ -154,6 +154,16 @@ public struct FileStatus: Equatable, Sendable {
   public var isRegular: Bool
   public var modifiedNanoseconds: Int64
 
+  /// A regular file that no disk has.
+  public init(size: Int, inode: UInt64, isDirectory: Bool = false) {
+    self.size = size
+    device = 0
+    self.inode = inode
+    self.isDirectory = isDirectory
+    isRegular = !isDirectory
+    modifiedNanoseconds = 0
+  }
+
   init(_ status: stat) {
     size = Int(status.st_size)
     device = UInt64(status.st_dev)
@@ -200,8 +210,13 @@ public enum Files {
 
   /// Renames, and makes the new name durable.
   public static func rename(_ path: String, to newPath: String) throws(FileError) {
-    if unsafe Glibc.rename(path, newPath) != 0 { throw FileError("rename", path, code: errno) }
+    try move(path, to: newPath)
     try syncDirectory(directory(of: newPath))
+  }
+
+  /// Renames; durable once the directory is synced.
+  static func move(_ path: String, to newPath: String) throws(FileError) {
+    if unsafe Glibc.rename(path, newPath) != 0 { throw FileError("rename", path, code: errno) }
   }
 
   /// Deletes a file; a missing one is no error.

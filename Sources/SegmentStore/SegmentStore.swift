@@ -14,6 +14,7 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
   public let directory: String
   let options: StoreOptions
   let clock: any WallClock
+  var fileSystem: any FileSystem { options.fileSystem }
   let log: Log
   let lock = Lock()
   let state: StoreState
@@ -57,11 +58,11 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
     state = StoreState(options: options, log: log)
     blockCache = BlockCache(bytesMax: options.blockCacheBytes)
     if options.mode == .readWrite {
-      try mapping { () throws(FileError) in try Files.makeDirectory(directory) }
-      directoryLock = try DirectoryLock(directory)
+      try mapping { () throws(FileError) in try options.fileSystem.makeDirectory(directory) }
+      directoryLock = try DirectoryLock(directory, options.fileSystem)
     } else {
       directoryLock = nil
-      guard Files.exists(directory + "/" + DirectoryLayout.catalogName) else {
+      guard options.fileSystem.exists(directory + "/" + DirectoryLayout.catalogName) else {
         throw StoreError(
           .notFound, "\(directory) holds no store", hint: "check --data, or let `clew import` write to it first")
       }

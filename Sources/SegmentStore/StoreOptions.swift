@@ -1,4 +1,5 @@
 public import EventModel
+public import Platform
 public import TraceStore
 
 /// How a store is opened, and its limits.
@@ -40,6 +41,8 @@ public struct StoreOptions: Sendable {
   /// Distinct combinations of source, service, handler and event type; more share the label `_overflow`.
   public var labelsMax = 262_144
   public var labelBytesMax = 64 << 20
+  /// The files, and the SQLite VFS over them: replaced by a simulated disk in tests.
+  public var fileSystem: any FileSystem = RealFileSystem()
   /// For tests: called at each named step of sealing, publishing and deleting; what it throws ends the step as a
   /// crash would, leaving all files as they are.
   public var failurePoint: (@Sendable (String) throws(StoreError) -> Void)?

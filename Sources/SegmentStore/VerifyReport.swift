@@ -1,5 +1,5 @@
 import EventModel
-import Platform
+public import Platform
 public import TraceStore
 
 /// What `SegmentStore.verify` found: every checksum and invariant of a directory.
@@ -43,20 +43,22 @@ extension SegmentStore {
   /// Reads every file of a directory and checks it; never writes, and works beside a running server.
   ///
   /// - Throws: `.notFound` if there is no store, `.unsupportedFormat`, `.inputOutput`; damage is a problem in the report.
-  public static func verify(_ directory: String) throws(StoreError) -> VerifyReport {
-    guard Files.exists(directory + "/" + DirectoryLayout.catalogName) else {
+  public static func verify(
+    _ directory: String, on files: any FileSystem = RealFileSystem()
+  ) throws(StoreError) -> VerifyReport {
+    guard files.exists(directory + "/" + DirectoryLayout.catalogName) else {
       throw StoreError(.notFound, "\(directory) holds no store", hint: "name the directory that --data names")
     }
     // Beside a writer a file may go between the catalog and its opening: then the catalog says something new.
     for _ in 0..<10 {
-      var pass = StoreVerifier(directory: directory, toleratesMissing: false)
+      var pass = StoreVerifier(directory: directory, files: files, toleratesMissing: false)
       do {
         return try pass.run()
       } catch {
         if error.code != .notFound { throw error }
       }
     }
-    var pass = StoreVerifier(directory: directory, toleratesMissing: true)
+    var pass = StoreVerifier(directory: directory, files: files, toleratesMissing: true)
     return try pass.run()
   }
 }
@@ -64,12 +66,14 @@ extension SegmentStore {
 /// One pass over a directory.
 private struct StoreVerifier {
   let directory: String
+  let files: any FileSystem
   /// False: a missing file ends the pass, since the catalog may have changed. True: it is a problem.
   let toleratesMissing: Bool
   private var report = VerifyReport()
 
-  init(directory: String, toleratesMissing: Bool) {
+  init(directory: String, files: any FileSystem, toleratesMissing: Bool) {
     self.directory = directory
+    self.files = files
     self.toleratesMissing = toleratesMissing
   }
 
@@ -83,9 +87,11 @@ private struct StoreVerifier {
   mutating func run() throws(StoreError) -> VerifyReport {
     let name = DirectoryLayout.catalogName
     let catalogPath = path(name)
-    guard let catalog = try attempt(name, { () throws(StoreError) in try Catalog(catalogPath, create: false) }) else {
-      return report
-    }
+    let files = files
+    guard
+      let catalog = try attempt(
+        name, { () throws(StoreError) in try Catalog(catalogPath, create: false, files: files) })
+    else { return report }
     defer { catalog.close() }
     try checkPages(catalog.connection, name)
     try checkRows(CatalogRow.Source.self, catalog)
@@ -143,7 +149,7 @@ private struct StoreVerifier {
     if segment.state == .quarantined {
       report.note(segment.name, "", "set aside as damaged: \(segment.reason)")
     }
-    guard let status = try? Files.status(path(segment.name)) else {
+    guard let status = try? files.status(path(segment.name)) else {
       // A quarantined segment may have been taken away by the operator; a live one must be there.
       if segment.state == .live { try noteMissing(segment.name) }
       return
@@ -153,14 +159,15 @@ private struct StoreVerifier {
     }
     report.segmentCount += 1
     let segmentPath = path(segment.name)
-    for problem in try SegmentVerifier.verify(path: segmentPath) {
+    for problem in try SegmentVerifier.verify(path: segmentPath, files: files) {
       report.note(segment.name, problem.place, problem.message)
     }
+    let files = files
     guard
       let descriptor = try attempt(
         segment.name,
         { () throws(StoreError) in
-          try SegmentReader.open(path: segmentPath, cache: BlockCache(bytesMax: 0)).descriptor
+          try SegmentReader.open(path: segmentPath, cache: BlockCache(bytesMax: 0), files: files).descriptor
         })
     else { return }
     report.eventCount += descriptor.eventCount
@@ -189,15 +196,16 @@ private struct StoreVerifier {
 
   private mutating func checkHot(_ first: Int64) throws(StoreError) {
     let name = DirectoryLayout.hotName(first: first)
-    guard Files.exists(path(name)) else {
+    guard files.exists(path(name)) else {
       return try noteMissing(name)
     }
     report.hotFileCount += 1
     let hotPath = path(name)
+    let files = files
     var found: [(place: String, message: String)] = []
     var (events, reports) = (0, 0)
     _ = try attempt(name) { () throws(StoreError) in
-      let file = try HotFile(hotPath, first: first, writable: false, cacheBytes: 0)
+      let file = try HotFile(hotPath, first: first, writable: false, cacheBytes: 0, files: files)
       var next = Int64.min
       try file.forEachRow { (row) throws(StoreError) in
         let place = "batch \(row.chunk.first)"
@@ -237,7 +245,7 @@ private struct StoreVerifier {
     known.insert(DirectoryLayout.lockName)
     let databases = contents.hot.map { DirectoryLayout.hotName(first: $0) } + [DirectoryLayout.catalogName]
     for name in databases { known.formUnion(DirectoryLayout.withCompanions(name)) }
-    let names = try mapping { () throws(FileError) in try Files.list(directory) }
+    let names = try mapping { () throws(FileError) in try files.list(directory) }
     report.strangeFiles = names.filter { !known.contains($0) }
   }
 }

@@ -1,4 +1,5 @@
 import EventModel
+import Platform
 import TraceStore
 
 /// One row of the catalog's `segments`.
@@ -86,8 +87,8 @@ final class Catalog {
     """
 
   /// - Parameter create: false never writes, not even a missing table.
-  init(_ path: String, create: Bool) throws(StoreError) {
-    connection = try Connection(path, create ? .readWrite : .readOnly, pageBytes: 4096)
+  init(_ path: String, create: Bool, files: any FileSystem = RealFileSystem()) throws(StoreError) {
+    connection = try Connection(path, create ? .readWrite : .readOnly, pageBytes: 4096, files: files)
     if create {
       try connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
     }

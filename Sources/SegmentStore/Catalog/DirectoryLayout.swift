@@ -35,9 +35,9 @@ enum DirectoryLayout {
   /// What belongs to one SQLite file: itself, its WAL, the WAL's index, a rollback journal.
   static func withCompanions(_ path: String) -> [String] { [path, path + "-wal", path + "-shm", path + "-journal"] }
 
-  static func removeDatabase(_ path: String) throws(FileError) {
+  static func removeDatabase(_ path: String, _ files: any FileSystem) throws(FileError) {
     // The database goes first: a WAL without its database is garbage, a database without its WAL would be a lie.
-    for file in withCompanions(path) { try Files.remove(file) }
+    for file in withCompanions(path) { try files.remove(file) }
   }
 
   /// `hot`, `segments`, `catalog` or `other`.
@@ -49,10 +49,10 @@ enum DirectoryLayout {
   }
 
   /// Bytes of every file, by kind; files that vanish meanwhile count nothing.
-  static func bytesByKind(_ directory: String) throws(FileError) -> [String: Int] {
+  static func bytesByKind(_ directory: String, _ files: any FileSystem) throws(FileError) -> [String: Int] {
     var bytes: [String: Int] = [:]
-    for name in try Files.list(directory) {
-      if let status = try? Files.status(directory + "/" + name), status.isRegular {
+    for name in try files.list(directory) {
+      if let status = try? files.status(directory + "/" + name), status.isRegular {
         bytes[kind(of: name), default: 0] += status.size
       }
     }
@@ -62,14 +62,14 @@ enum DirectoryLayout {
 
 /// The lock of a directory: held by the writer for as long as it lives, given back by the kernel when it dies.
 final class DirectoryLock {
-  private let file: FileDescriptor
+  private let file: any OpenFile
 
-  init(_ directory: String) throws(StoreError) {
+  init(_ directory: String, _ files: any FileSystem) throws(StoreError) {
     let path = directory + "/" + DirectoryLayout.lockName
     do {
-      file = try FileDescriptor.openOrCreate(path)
+      file = try files.open(path, .updating)
       guard try file.tryLockExclusively() else {
-        let holder = (try? Files.read(path, bytesMax: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let holder = (try? files.read(path, bytesMax: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         let pid = holder.split(separator: "\n").first.map { "process \($0)" } ?? "another process"
         throw StoreError(
           .locked, "\(directory) is in use: \(pid) writes to it",
@@ -77,7 +77,7 @@ final class DirectoryLock {
       }
       let text = Array("\(CurrentProcess.identifier)\n".utf8)
       try file.truncate()
-      try file.write(text)
+      try file.write(text, at: 0)
     } catch let error as FileError {
       throw StoreError(error)
     } catch let error as StoreError {

@@ -24,6 +24,7 @@ final class HotFile: @unchecked Sendable {
 
   let path: String
   let first: Int64
+  private let files: any FileSystem
   private var writer: Connection?
   private var insert: Statement?
   private var upsert: Statement?
@@ -35,7 +36,7 @@ final class HotFile: @unchecked Sendable {
   private let retired = Locked(false)
   // Kept open as long as SQLite has the file open: closing any descriptor of a file drops all of the process's locks
   // on it, SQLite's included.
-  private var mainFile: FileDescriptor?
+  private var mainFile: (any OpenFile)?
 
   static let schema = """
     CREATE TABLE IF NOT EXISTS batch(first_ordinal INTEGER PRIMARY KEY, event_count INTEGER NOT NULL,
@@ -45,12 +46,15 @@ final class HotFile: @unchecked Sendable {
     """
 
   /// - Parameter writable: creates the file if it is missing.
-  init(_ path: String, first: Int64, writable: Bool, cacheBytes: Int) throws(StoreError) {
+  init(
+    _ path: String, first: Int64, writable: Bool, cacheBytes: Int, files: any FileSystem = RealFileSystem()
+  ) throws(StoreError) {
     self.path = path
+    self.files = files
     self.first = first
     cache = ChunkCache(bytesMax: cacheBytes)
     if writable {
-      let writer = try Connection(path, .readWrite, pageBytes: Self.pageBytes, cacheBytes: 1 << 20)
+      let writer = try Connection(path, .readWrite, pageBytes: Self.pageBytes, cacheBytes: 1 << 20, files: files)
       try writer.execute("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=NORMAL")
       if try writer.integer("PRAGMA user_version") != Catalog.formatVersion {
         try writer.execute(Self.schema)
@@ -60,9 +64,9 @@ final class HotFile: @unchecked Sendable {
       insert = try writer.prepare("INSERT INTO batch VALUES(?,?,?,?,?)")
       upsert = try writer.prepare("INSERT OR REPLACE INTO checkpoints VALUES(?,?,?,?,?,?)")
       self.writer = writer
-      mainFile = try mapping { () throws(FileError) in try FileDescriptor.openForReading(path) }
+      mainFile = try mapping { () throws(FileError) in try files.open(path, .reading) }
     }
-    let reader = try Connection(path, .readOnly, cacheBytes: 256 << 10)
+    let reader = try Connection(path, .readOnly, cacheBytes: 256 << 10, files: files)
     select = try reader.prepare("SELECT event_count, stored_at, frames, crc FROM batch WHERE first_ordinal=?")
     self.reader = reader
   }
@@ -74,7 +78,7 @@ final class HotFile: @unchecked Sendable {
     writer?.close()
     reader?.close()
     mainFile?.close()
-    if retired.withLock({ $0 }) { try? DirectoryLayout.removeDatabase(path) }
+    if retired.withLock({ $0 }) { try? DirectoryLayout.removeDatabase(path, files) }
   }
 
   /// The file is deleted when its last user lets go of it.
@@ -129,8 +133,8 @@ final class HotFile: @unchecked Sendable {
   /// Everything appended so far survives the loss of power.
   func sync() throws(StoreError) {
     try mapping { () throws(FileError) in
-      if Files.exists(path + "-wal") {
-        let wal = try FileDescriptor.openOrCreate(path + "-wal")
+      if files.exists(path + "-wal") {
+        let wal = try files.open(path + "-wal", .updating)
         try wal.sync()
         wal.close()
       }
@@ -138,7 +142,7 @@ final class HotFile: @unchecked Sendable {
     }
   }
 
-  var walBytes: Int { (try? Files.status(path + "-wal"))?.size ?? 0 }
+  var walBytes: Int { (try? files.status(path + "-wal"))?.size ?? 0 }
 
   /// Brings the WAL in, so that it starts again from its beginning. A stall of some 70 ms: only for files of very
   /// small transactions.
@@ -176,7 +180,7 @@ final class HotFile: @unchecked Sendable {
 
   /// Calls `body` with every row by ordinal, in one consistent view; `body` may read chunks.
   func forEachRow(_ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
-    let walk = try Connection(path, .readOnly, cacheBytes: 256 << 10)
+    let walk = try Connection(path, .readOnly, cacheBytes: 256 << 10, files: files)
     let rows = try walk.prepare(
       "SELECT first_ordinal, event_count, stored_at, frames, crc FROM batch ORDER BY first_ordinal")
     while try rows.step() {

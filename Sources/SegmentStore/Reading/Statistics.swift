@@ -33,7 +33,7 @@ extension SegmentStore {
   public func statistics() throws(StoreError) -> StoreStatistics {
     try requireOpen()
     var statistics = lock.withLock { hotStatistics() }
-    let bytes = try mapping { () throws(FileError) in try DirectoryLayout.bytesByKind(directory) }
+    let bytes = try mapping { () throws(FileError) in try DirectoryLayout.bytesByKind(directory, fileSystem) }
     statistics.bytesByKind = bytes
     statistics.storedBytes = bytes.values.reduce(0, +)
     return statistics
@@ -89,8 +89,8 @@ extension SegmentStore {
     counters.segmentsDropped = figures.segmentsDropped
     counters.eventsDropped = figures.eventsDropped
     lock.withLock { fill(&counters) }
-    counters.bytesByKind = (try? DirectoryLayout.bytesByKind(directory)) ?? [:]
-    if let volume = try? Files.volume(directory) {
+    counters.bytesByKind = (try? DirectoryLayout.bytesByKind(directory, fileSystem)) ?? [:]
+    if let volume = try? fileSystem.volume(directory) {
       counters.volumeAvailableBytes = volume.available
       counters.volumeCapacityBytes = volume.capacity
     }

@@ -17,15 +17,22 @@ import TraceStore
   }
 
   let path: String
+  private let files: any FileSystem
   private var database: OpaquePointer?
 
-  /// - Parameter pageBytes: page size of a file that is created; nil takes SQLite's.
-  init(_ path: String, _ mode: Mode, pageBytes: Int? = nil, cacheBytes: Int = 2 << 20) throws(StoreError) {
+  /// - Parameters:
+  ///   - pageBytes: page size of a file that is created; nil takes SQLite's.
+  ///   - files: names the SQLite VFS that opens the file.
+  init(
+    _ path: String, _ mode: Mode, pageBytes: Int? = nil, cacheBytes: Int = 2 << 20,
+    files: any FileSystem = RealFileSystem()
+  ) throws(StoreError) {
     self.path = path
+    self.files = files
     var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
     flags |= mode == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
     let uri = Self.uri(path, immutable: mode == .immutable)
-    let result = unsafe sqlite3_open_v2(uri, &database, flags, nil)
+    let result = unsafe sqlite3_open_v2(uri, &database, flags, files.sqliteVFS)
     guard result == SQLITE_OK else {
       let error = unsafe SQLiteFailure.error(database, path, "open")
       unsafe sqlite3_close_v2(database)
@@ -51,7 +58,7 @@ import TraceStore
 
   /// SQLite needs the index of a WAL (`-shm`) beside it, and makes it if it may write to the directory.
   private func readingError(_ error: StoreError) -> StoreError {
-    guard Files.exists(path), Files.exists(path + "-wal"), !Files.exists(path + "-shm") else { return error }
+    guard files.exists(path), files.exists(path + "-wal"), !files.exists(path + "-shm") else { return error }
     return StoreError(
       .inputOutput, "cannot read \(path): \(path)-shm is missing and cannot be made",
       hint: "let a user who may write to the directory open it once, or copy the directory and open the copy")

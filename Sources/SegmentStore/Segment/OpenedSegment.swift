@@ -23,13 +23,13 @@ struct OpenedSegment {
   private(set) var filters: [BloomFilter] = []
   private(set) var chunkBounds: [String: [ChunkBounds]] = [:]
 
-  init(path: String) throws(StoreError) {
+  init(path: String, files: any FileSystem) throws(StoreError) {
     self.path = path
     let name = path.split(separator: "/").last.map(String.init) ?? path
-    connection = try SegmentConnection(path: path, name: name)
+    connection = try SegmentConnection(path: path, name: name, files: files)
     let fileBytes: Int
     do {
-      fileBytes = try Files.status(path).size
+      fileBytes = try files.status(path).size
     } catch { throw StoreError.file(error) }
     descriptor = .empty
     try Self.checkIdentity(connection, name, fileBytes: fileBytes)

@@ -37,14 +37,14 @@ final class SQLitePages {
   let userVersion: Int64
   /// All bytes of overflow pages that may still be read.
   private var budget: Int
-  private let file: FileDescriptor
+  private let file: any OpenFile
 
   private static let magic = Array("SQLite format 3\0".utf8)
 
-  init(path: String) throws(StoreError) {
+  init(path: String, files: any FileSystem = RealFileSystem()) throws(StoreError) {
     var header: [UInt8]
     do {
-      file = try FileDescriptor.openForReading(path)
+      file = try files.open(path, .reading)
       fileBytes = try file.size()
       header = try Self.read(file, at: 0, count: 100)
     } catch { throw StoreError.file(error) }
@@ -65,7 +65,7 @@ final class SQLitePages {
   /// True once circles used up what may be read: what follows is not looked at.
   var gaveUp: Bool { budget <= 0 }
 
-  private static func read(_ file: FileDescriptor, at offset: Int, count: Int) throws(FileError) -> [UInt8] {
+  private static func read(_ file: any OpenFile, at offset: Int, count: Int) throws(FileError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     let got = unsafe try bytes.withUnsafeMutableBufferPointer { (typed) throws(FileError) -> Int in
       let all = UnsafeMutableRawBufferPointer(typed)

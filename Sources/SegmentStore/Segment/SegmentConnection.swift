@@ -9,9 +9,9 @@ final class SegmentConnection: @unchecked Sendable {
   private var blockStatement: Statement?
   private var chunkStatement: Statement?
 
-  init(path: String, name: String) throws(StoreError) {
+  init(path: String, name: String, files: any FileSystem) throws(StoreError) {
     self.name = name
-    connection = try Connection(path, .immutable, cacheBytes: 256 << 10)
+    connection = try Connection(path, .immutable, cacheBytes: 256 << 10, files: files)
   }
 
   func pragma(_ name: String) throws(StoreError) -> Int64 {
@@ -144,13 +144,15 @@ final class ConnectionPool: @unchecked Sendable {
   static let connectionCountMax = 4
   private let path: String
   private let name: String
+  private let files: any FileSystem
   private let lock = Lock()
   private var idle: [SegmentConnection] = []
   private var openCount = 0
   /// Falls when no more can be opened: the file has been deleted by retention, or descriptors are short.
   private var openMax = ConnectionPool.connectionCountMax
 
-  init(path: String, name: String, first: SegmentConnection) {
+  init(path: String, name: String, files: any FileSystem, first: SegmentConnection) {
+    self.files = files
     self.path = path
     self.name = name
     idle = [first]
@@ -172,7 +174,7 @@ final class ConnectionPool: @unchecked Sendable {
     }
     if let known { return known }
     do {
-      return try SegmentConnection(path: path, name: name)
+      return try SegmentConnection(path: path, name: name, files: files)
     } catch {
       let alone = lock.withLock {
         openCount -= 1

@@ -1,5 +1,5 @@
 public import EventModel
-import Platform
+public import Platform
 public import TraceStore
 
 /// Reads a segment file past any damage: page by page, without SQLite and without trust in anything but checksums.
@@ -17,9 +17,9 @@ public final class SegmentInspector {
   private var isInspected = false
 
   /// - Throws: `.notFound`, `.inputOutput`; a damaged file does not throw.
-  public init(path: String) throws(StoreError) {
+  public init(path: String, files: any FileSystem = RealFileSystem()) throws(StoreError) {
     self.path = path
-    pages = try SQLitePages(path: path)
+    pages = try SQLitePages(path: path, files: files)
     inspection = SegmentInspection(path: path, fileBytes: pages.fileBytes, pageBytes: pages.pageBytes)
   }
 

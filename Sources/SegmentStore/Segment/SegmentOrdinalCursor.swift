@@ -25,7 +25,7 @@ final class SegmentOrdinalCursor {
   private let reader: SegmentReader
   private let after: Int64
   private let partBytes: Int
-  private let file: FileDescriptor
+  private let file: any OpenFile
   private var parts: [Part] = []
   private var nextPart = 0
   private var content: [UInt8] = []
@@ -45,7 +45,7 @@ final class SegmentOrdinalCursor {
     self.partBytes = partBytes
     self.after = after
     do {
-      file = try FileDescriptor.temporary(in: temporaryDirectory, purpose: "cursor")
+      file = try reader.files.temporaryFile(in: temporaryDirectory, purpose: "cursor")
     } catch { throw StoreError.file(error) }
     let slots = Slots(reader.descriptor, after: after)
     guard let slots else { return }

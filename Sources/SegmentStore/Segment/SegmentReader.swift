@@ -10,6 +10,7 @@ final class SegmentReader: Sendable {
   static let damageHint = "run `clew verify`; `clew inspect` shows what can still be read"
 
   let path: String
+  let files: any FileSystem
   let descriptor: SegmentDescriptor
   /// In the order of their numbers: block n is `blocks[n - 1]`.
   let blocks: [BlockZone]
@@ -31,12 +32,15 @@ final class SegmentReader: Sendable {
   ///
   /// - Throws: `.corrupted` if the file is cut short or a row fails its checksum, `.unsupportedFormat` if a newer Clew
   ///   wrote it, `.notFound`, `.inputOutput`.
-  static func open(path: String, cache: BlockCache) throws(StoreError) -> SegmentReader {
-    let opened = try OpenedSegment(path: path)
-    return try SegmentReader(opened, cache: cache)
+  static func open(
+    path: String, cache: BlockCache, files: any FileSystem = RealFileSystem()
+  ) throws(StoreError) -> SegmentReader {
+    let opened = try OpenedSegment(path: path, files: files)
+    return try SegmentReader(opened, cache: cache, files: files)
   }
 
-  private init(_ opened: OpenedSegment, cache: BlockCache) throws(StoreError) {
+  private init(_ opened: OpenedSegment, cache: BlockCache, files: any FileSystem) throws(StoreError) {
+    self.files = files
     path = opened.path
     descriptor = opened.descriptor
     blocks = opened.zones
@@ -45,7 +49,8 @@ final class SegmentReader: Sendable {
     indexChunkCount = opened.rowCount(SegmentTable.indexChunks)
     longTraces = Dictionary(opened.longTraces.map { ($0.firstBlock, $0) }, uniquingKeysWith: { first, _ in first })
     (correlations, eventIDs, outsideCauses) = (opened.filters[0], opened.filters[1], opened.filters[2])
-    pool = ConnectionPool(path: opened.path, name: opened.descriptor.name, first: opened.connection)
+    pool = ConnectionPool(
+      path: opened.path, name: opened.descriptor.name, files: files, first: opened.connection)
     self.cache = cache
     cacheKey = cache.registerSegment()
   }

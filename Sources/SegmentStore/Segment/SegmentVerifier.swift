@@ -27,10 +27,12 @@ struct SegmentVerifier {
 
   /// - Returns: an empty list for a sound segment.
   /// - Throws: `.notFound`, `.inputOutput`, `.unsupportedFormat`; damage is a problem in the list.
-  static func verify(path: String) throws(StoreError) -> [SegmentProblem] {
+  static func verify(
+    path: String, files: any FileSystem = RealFileSystem()
+  ) throws(StoreError) -> [SegmentProblem] {
     let reader: SegmentReader
     do {
-      reader = try SegmentReader.open(path: path, cache: BlockCache(bytesMax: 0))
+      reader = try SegmentReader.open(path: path, cache: BlockCache(bytesMax: 0), files: files)
     } catch {
       guard error.code == .corrupted else { throw error }
       return [SegmentProblem(.file, "file", error.message)]

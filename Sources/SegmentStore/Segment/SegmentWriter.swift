@@ -9,6 +9,7 @@ import TraceStore
 /// A writer that is dropped before leaves a useless file.
 final class SegmentWriter {
   private let path: String
+  private let files: any FileSystem
   private let connection: Connection
   private let blockData: RowInserter
   private let level: Int
@@ -38,15 +39,16 @@ final class SegmentWriter {
   ///   - blockBytes: frames of a block, about; see `SegmentLimits.blockRawBytesTarget`.
   init(
     path: String, level: Int = SegmentFormat.level, pageBytes: Int = SegmentFormat.pageBytes,
-    blockBytes: Int = SegmentLimits.blockRawBytesTarget
+    blockBytes: Int = SegmentLimits.blockRawBytesTarget, files: any FileSystem = RealFileSystem()
   ) throws(StoreError) {
     self.path = path
+    self.files = files
     self.level = level
     self.blockBytes = blockBytes
     do {
-      try Files.remove(path)
+      try files.remove(path)
     } catch { throw StoreError.file(error) }
-    connection = try Connection(path, .readWrite, pageBytes: pageBytes, cacheBytes: 1 << 20)
+    connection = try Connection(path, .readWrite, pageBytes: pageBytes, cacheBytes: 1 << 20, files: files)
     // Nobody reads the file before it is finished and renamed, so nothing needs to be undone.
     try connection.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE")
     try connection.execute("PRAGMA application_id=\(SegmentFormat.applicationID)")
@@ -145,7 +147,7 @@ final class SegmentWriter {
     try connection.execute("COMMIT")
     connection.close()
     do {
-      let file = try FileDescriptor.openForReading(path)
+      let file = try files.open(path, .reading)
       try file.sync()
       total.fileBytes = try file.size()
     } catch { throw StoreError.file(error) }

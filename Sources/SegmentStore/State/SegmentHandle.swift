@@ -21,7 +21,7 @@ final class SegmentHandle: @unchecked Sendable {
   }
 
   deinit {
-    if retired.load(ordering: .acquiring) { try? Files.remove(reader.path) }
+    if retired.load(ordering: .acquiring) { try? reader.files.remove(reader.path) }
   }
 
   var name: String { row.name }

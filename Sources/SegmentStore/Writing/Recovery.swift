@@ -23,8 +23,8 @@ extension SegmentStore {
   private func load(missingFilesAreDamage: Bool) throws(StoreError) {
     let catalogPath = path(DirectoryLayout.catalogName)
     try refuseLostCatalog(catalogPath)
-    let opened = try Catalog(catalogPath, create: isWritable)
-    if isWritable { try mapping { () throws(FileError) in try Files.syncDirectory(directory) } }
+    let opened = try Catalog(catalogPath, create: isWritable, files: fileSystem)
+    if isWritable { try mapping { () throws(FileError) in try fileSystem.syncDirectory(directory) } }
     let contents = try opened.load()
     catalog.withLock { catalog in
       catalog?.close()
@@ -55,18 +55,18 @@ extension SegmentStore {
   ///
   /// - Returns: the first ordinals of the hot files that count.
   private func resolveLeftovers(_ contents: CatalogContents) throws(StoreError) -> [Int64] {
-    let names = try mapping { () throws(FileError) in try Files.list(directory) }
+    let names = try mapping { () throws(FileError) in try fileSystem.list(directory) }
     let known = Set(contents.segments.map(\.name))
     var hot = contents.hot
     let sealed =
       contents.segments.map { $0.firstOrdinal...$0.lastOrdinal } + contents.dropped.map { $0.first...$0.last }
     for name in names {
       if name.contains(DirectoryLayout.temporarySuffix) {
-        try mapping { () throws(FileError) in try Files.remove(path(name)) }
+        try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
       } else if let range = DirectoryLayout.segmentRange(name), !known.contains(name) {
         if contents.hot.contains(where: { range.contains($0) }) || sealed.contains(where: { $0.overlaps(range) }) {
           log.info("store", "\(name) was not published; its events are still in the hot file")
-          try mapping { () throws(FileError) in try Files.remove(path(name)) }
+          try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
         } else {
           log.warning("store", "\(name) is no segment of this store; it is left alone")
         }
@@ -85,7 +85,7 @@ extension SegmentStore {
   /// A hot file that the catalog does not name was sealed already, or never written to.
   private func keepHot(_ name: String, first: Int64, sealed: [ClosedRange<Int64>]) throws(StoreError) -> Bool {
     if !sealed.contains(where: { $0.contains(first) }) {
-      let file = try HotFile(path(name), first: first, writable: true, cacheBytes: 0)
+      let file = try HotFile(path(name), first: first, writable: true, cacheBytes: 0, files: fileSystem)
       var rowCount = 0
       try file.forEachRow { (_) throws(StoreError) in rowCount += 1 }
       if rowCount > 0 {
@@ -94,14 +94,14 @@ extension SegmentStore {
         return true
       }
     }
-    try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(path(name)) }
+    try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(path(name), fileSystem) }
     return false
   }
 
   /// Without the catalog nobody knows which ordinals are taken: a new one would number from 1 and overwrite segments.
   private func refuseLostCatalog(_ catalogPath: String) throws(StoreError) {
-    guard !Files.exists(catalogPath) else { return }
-    let names = try mapping { () throws(FileError) in try Files.list(directory) }
+    guard !fileSystem.exists(catalogPath) else { return }
+    let names = try mapping { () throws(FileError) in try fileSystem.list(directory) }
     let left = names.filter { DirectoryLayout.segmentRange($0) != nil || DirectoryLayout.hotFirst($0) != nil }
     guard let first = left.first else { return }
     throw StoreError(
@@ -115,7 +115,7 @@ extension SegmentStore {
         state.quarantined.append(row)
         continue
       }
-      if !Files.exists(path(row.name)) {
+      if !fileSystem.exists(path(row.name)) {
         let message = "\(path(row.name)) is missing"
         guard missingFilesAreDamage else { throw StoreError(.notFound, message, hint: "") }
         log.error("store", "\(message); everything else goes on")
@@ -123,7 +123,7 @@ extension SegmentStore {
         continue
       }
       do {
-        let reader = try SegmentReader.open(path: path(row.name), cache: blockCache)
+        let reader = try SegmentReader.open(path: path(row.name), cache: blockCache, files: fileSystem)
         state.segments.append(SegmentHandle(reader: reader, row: row))
       } catch {
         // Only damage sets a segment aside. A refusal of the system (no permission, too many open files) is for the
@@ -185,10 +185,11 @@ extension SegmentStore {
   /// Opens a hot file and derives again what follows from its events.
   private func replay(first: Int64) throws(StoreError) {
     let name = DirectoryLayout.hotName(first: first)
-    if !isWritable && !Files.exists(path(name)) {
+    if !isWritable && !fileSystem.exists(path(name)) {
       throw StoreError(.notFound, "\(name) is gone: it was sealed meanwhile", hint: "")
     }
-    let file = try HotFile(path(name), first: first, writable: isWritable, cacheBytes: options.hotCacheBytes)
+    let file = try HotFile(
+      path(name), first: first, writable: isWritable, cacheBytes: options.hotCacheBytes, files: fileSystem)
     var generation: HotGeneration?
     var outcome = AppendOutcome()
     var damagedRows = 0
@@ -254,8 +255,9 @@ extension SegmentStore {
   func beginGeneration() throws(StoreError) {
     let first = state.lastOrdinal + 1
     let name = DirectoryLayout.hotName(first: first)
-    let file = try HotFile(path(name), first: first, writable: true, cacheBytes: options.hotCacheBytes)
-    try mapping { () throws(FileError) in try Files.syncDirectory(directory) }
+    let file = try HotFile(
+      path(name), first: first, writable: true, cacheBytes: options.hotCacheBytes, files: fileSystem)
+    try mapping { () throws(FileError) in try fileSystem.syncDirectory(directory) }
     try reach("hot-file-created")
     try withCatalog { (catalog) throws(StoreError) in try catalog.put(CatalogRow.Hot(first: first)) }
     lock.withLock { state.generations.append(HotGeneration(file: file, first: first)) }

@@ -66,7 +66,7 @@ extension SegmentStore {
     // Segments that are set aside are old data, too, and go with the rest.
     var rows = lock.withLock { state.segments.map(\.row) + state.quarantined }
     rows.sort { $0.firstOrdinal < $1.firstOrdinal }
-    let available = (try? Files.volume(directory))?.available
+    let available = (try? fileSystem.volume(directory))?.available
     return RetentionPlan.plan(
       rows.map { RetentionPlan.Segment(name: $0.name, lastStored: $0.lastStored, bytes: $0.fileBytes) },
       RetentionPlan.Situation(now: now, totalBytes: rows.reduce(0) { $0 + $1.fileBytes }, availableBytes: available),
@@ -98,7 +98,7 @@ extension SegmentStore {
       if let handle {
         handle.retire()
       } else {
-        try mapping { () throws(FileError) in try Files.remove(path(name)) }
+        try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
       }
       figures.withLock { figures in
         figures.segmentsDropped += 1

@@ -57,13 +57,13 @@ extension SegmentStore {
       let sealing = Sealing(store: self, generation: generation, sources: sources)
       descriptor = try sealing.write(to: temporary)
     } catch {
-      try? Files.remove(temporary)
+      try? fileSystem.remove(temporary)
       throw error
     }
     try reach("segment-written")
-    try mapping { () throws(FileError) in try Files.rename(temporary, to: path(name)) }
+    try mapping { () throws(FileError) in try fileSystem.renameDurably(temporary, to: path(name)) }
     try reach("segment-renamed")
-    let reader = try SegmentReader.open(path: path(name), cache: blockCache)
+    let reader = try SegmentReader.open(path: path(name), cache: blockCache, files: fileSystem)
     let row = Self.row(descriptor, name: name, index: index)
     try publish(row, generation)
     try reach("segment-published")
@@ -142,7 +142,7 @@ struct Sealing {
 
   func write(to path: String) throws(StoreError) -> SegmentDescriptor {
     let index = generation.index
-    let writer = try SegmentWriter(path: path)
+    let writer = try SegmentWriter(path: path, files: store.fileSystem)
     var extras = SegmentExtras()
     var isWritten = ContiguousArray(repeating: false, count: index.traceTable.count + 1)
     for place in 0..<index.count {
