@@ -31,6 +31,7 @@ let package = Package(
     library("PrometheusText"),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-gnutls-dev"])]),
     .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
@@ -38,7 +39,8 @@ let package = Package(
 
     // Level 1: small types around the operating system, and the pure cores.
     library("Platform", ["EventModel"]),
-    library("Compression", ["CZlib"]),
+    library("Compression", ["CZlib", "CDeflate"]),
+    library("BlockCodec", ["EventModel", "Compression"]),
     library("TraceStore", ["EventModel", "WireFormats"]),
     library("TraceAssembly", ["EventModel"]),
     library("HandlerMetrics", ["EventModel", "PrometheusText"]),
@@ -46,7 +48,8 @@ let package = Package(
     // Level 2: reading events, storing them, talking HTTP.
     library("EventSource", ["EventModel", "WireFormats", "Platform", "Compression"]),
     library(
-      "SegmentStore", ["TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite"],
+      "SegmentStore",
+      ["BlockCodec", "TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite"],
       exclude: ["FORMAT.md"]),
     library("HTTPClient", ["Platform", "Compression", "CCurl"]),
     library("HTTPServer", ["Platform", "Compression", "CMicrohttpd", "CGnuTLS"]),
@@ -79,7 +82,10 @@ let package = Package(
 
     // Figures, never run by tests: `make bench`.
     .executableTarget(
-      name: "clew-benchmarks", dependencies: ["SegmentStore", "TraceStore", "EventModel", "Platform"],
+      name: "clew-benchmarks",
+      dependencies: [
+        "SegmentStore", "BlockCodec", "EventSource", "TraceStore", "Compression", "EventModel", "Platform",
+      ],
       path: "Benchmarks/clew-benchmarks", swiftSettings: [.swiftLanguageMode(.v6)]),
 
     // Tests, one target for each of the above, and those that drive the built program.
@@ -92,6 +98,7 @@ let package = Package(
     tests("PrometheusTextTests", ["PrometheusText", "TestSupport"]),
     tests("PlatformTests", ["Platform", "EventModel", "TestSupport"]),
     tests("CompressionTests", ["Compression", "TestSupport"]),
+    tests("BlockCodecTests", ["BlockCodec", "EventSource", "EventModel", "Compression", "Platform", "TestSupport"]),
     tests("TraceStoreTests", ["TraceStore", "EventModel", "WireFormats", "Platform", "TestSupport"]),
     tests("TraceAssemblyTests", ["TraceAssembly", "TraceStore", "EventModel", "WireFormats", "TestSupport"]),
     tests(
@@ -100,7 +107,10 @@ let package = Package(
     tests("EventSourceTests", ["EventSource", "EventModel", "WireFormats", "Platform", "Compression", "TestSupport"]),
     tests(
       "SegmentStoreTests",
-      ["SegmentStore", "TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "TestSupport"]),
+      [
+        "SegmentStore", "BlockCodec", "TraceStore", "EventModel", "WireFormats", "Platform", "Compression",
+        "TestSupport",
+      ]),
     tests("HTTPTests", ["HTTPServer", "HTTPClient", "Platform", "Compression", "TestSupport"]),
     tests(
       "IngestTests",

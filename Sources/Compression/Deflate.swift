@@ -1,10 +1,13 @@
 import CZlib
 
 /// Whole DEFLATE streams (RFC 1951, without zlib's or gzip's frame: `zlib.decompress(data, -15)` reads them).
+///
+/// Whole buffers go through libdeflate, what is unpacked piece by piece through zlib: the same streams. Who packs or
+/// unpacks often keeps a `DeflateCompressor` or `DeflateDecompressor`.
 public enum Deflate {
-  /// - Parameter level: 1 (fast) to 9 (small); 0 stores.
+  /// - Parameter level: 1 (fast) to 12 (small); 0 stores.
   public static func compress(_ bytes: UnsafeRawBufferPointer, level: Int = 6) -> [UInt8] {
-    unsafe pack(bytes, ZStream(.deflate(level: Int32(level), windowBits: -15)))
+    unsafe DeflateCompressor(level: level).compress(bytes)
   }
 
   public static func compress(_ bytes: [UInt8], level: Int = 6) -> [UInt8] {
@@ -13,22 +16,27 @@ public enum Deflate {
 
   /// Unpacks a stream whose unpacked length is known; anything else, and bytes behind the stream, throw.
   ///
-  /// Never allocates more than `outputBytes` and zlib's state.
+  /// Never allocates more than `outputBytes` and the library's state.
   public static func decompress(
     _ bytes: UnsafeRawBufferPointer, outputBytes: Int
   ) throws(CompressionError) -> [UInt8] {
-    let output = unsafe try unpack(
-      bytes, ZStream(.inflate(windowBits: -15)), bytesMax: outputBytes, reserve: outputBytes)
-    guard output.count == outputBytes else {
-      throw .wrongLength(expectedBytes: outputBytes, actualBytes: output.count)
-    }
-    return output
+    unsafe try DeflateDecompressor().decompress(bytes, outputBytes: outputBytes)
   }
 
   public static func decompress(_ bytes: [UInt8], outputBytes: Int) throws(CompressionError) -> [UInt8] {
     unsafe try bytes.withUnsafeBufferPointer { (all) throws(CompressionError) in
       unsafe try decompress(UnsafeRawBufferPointer(all), outputBytes: outputBytes)
     }
+  }
+
+  /// By zlib, which says what is wrong and where.
+  static func unpackExactly(_ bytes: UnsafeRawBufferPointer, outputBytes: Int) throws(CompressionError) -> [UInt8] {
+    let output = unsafe try unpack(
+      bytes, ZStream(.inflate(windowBits: -15)), bytesMax: outputBytes, reserve: outputBytes)
+    guard output.count == outputBytes else {
+      throw .wrongLength(expectedBytes: outputBytes, actualBytes: output.count)
+    }
+    return output
   }
 
   /// Unpacks a stream of at most `outputBytesMax`; more throws `.outputTooLarge`.

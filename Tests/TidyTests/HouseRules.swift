@@ -9,13 +9,14 @@ private let allowedImports: [String: Set<String>] = {
   return [
     "EventModel": [], "WireFormats": [], "PrometheusText": [],
     "Platform": ["EventModel", "Glibc", "Synchronization"],
-    "Compression": ["CZlib"],
+    "Compression": ["CZlib", "CDeflate"],
+    "BlockCodec": ["EventModel", "Compression"],
     "TraceStore": ["EventModel", "WireFormats", "Synchronization"],
     "TraceAssembly": ["EventModel"],
     "HandlerMetrics": ["EventModel", "PrometheusText"],
     "EventSource": ["EventModel", "WireFormats", "Platform", "Compression"],
     "SegmentStore": [
-      "TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite", "Synchronization",
+      "BlockCodec", "TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite", "Synchronization",
     ],
     "HTTPClient": ["Platform", "Compression", "CCurl"],
     "HTTPServer": ["Platform", "Compression", "CMicrohttpd", "CGnuTLS"],
