@@ -1,53 +1,220 @@
-// The baseline, "plain SQLite": one table with five indexes, WAL, batched transactions (see README.md beside this file).
-#define _GNU_SOURCE
+// The baseline, "plain SQLite": what a careful engineer would write without Clew (see README.md beside this file).
+//
+// usage: baseline FRAMES DATABASE IDS
+//
+// Stores the frames of `clew-benchmarks workload` in one table with five indexes, in transactions of 1,000 events with
+// the position of the last, then looks up the ids of IDS (event, correlation, stream; tab-separated) three times and
+// prints figures of the last time as JSON.
 #include <sqlite3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdint.h>
-#include <time.h>
-#include <fcntl.h>
-#include <unistd.h>
-#include <sys/stat.h>
 #include <sys/resource.h>
-typedef uint8_t u8;typedef uint64_t u64;
-static double now(){struct timespec t;clock_gettime(CLOCK_MONOTONIC,&t);return t.tv_sec+t.tv_nsec*1e-9;}
-static double cpu(){struct rusage r;getrusage(RUSAGE_SELF,&r);return r.ru_utime.tv_sec+r.ru_stime.tv_sec+(r.ru_utime.tv_usec+r.ru_stime.tv_usec)*1e-6;}
-#define X(s) do{char*e=0;if(sqlite3_exec(db,s,0,0,&e)){printf("%s: %s\n",s,e);exit(1);}}while(0)
-static int hexv(int c){return c<='9'?c-'0':c-'a'+10;}
-static int cmpd(const void*a,const void*b){double x=*(double*)a,y=*(double*)b;return x<y?-1:x>y;}
-int main(int ac,char**av){ // base db N batch idx textids sync
- const char*fn=av[1];long N=atol(av[2]);int batch=atoi(av[3]);int idx=atoi(av[4]);int textid=atoi(av[5]);
- unlink(fn);char w[200];sprintf(w,"%s-wal",fn);unlink(w);
- int fd=open("ev.bin",O_RDONLY);struct stat st;fstat(fd,&st);u8*b=malloc(st.st_size);long o=0;while(o<st.st_size)o+=read(fd,b+o,st.st_size-o);
- sqlite3*db;sqlite3_open(fn,&db);X("pragma page_size=4096");X("pragma journal_mode=WAL");X("pragma synchronous=NORMAL");X("pragma cache_size=-524288");X("pragma wal_autocheckpoint=100000");X("pragma temp_store=memory");
- X("create table ev(pos integer primary key,id,stream text,rev int,type text,ts int,corr text,caus text,meta text,data text);create table ck(k integer primary key,pos int)");
- if(idx)X("create index i1 on ev(corr);create index i2 on ev(caus);create index i3 on ev(id);create index i4 on ev(stream,rev);create index i5 on ev(type,ts)");
- sqlite3_stmt*s,*c;sqlite3_prepare_v2(db,"insert into ev values(?,?,?,?,?,?,?,?,?,?)",-1,&s,0);sqlite3_prepare_v2(db,"insert or replace into ck values(1,?)",-1,&c,0);
- double t0=now(),c0=cpu(),lt=t0,lc=c0;long n=0;o=0;u64 pos=0;char hx[40];
- char(*qc)[40]=malloc(40*4000);u8(*qi)[16]=malloc(16*4000);char(*qs)[64]=malloc(64*4000);int nq=0;
- X("begin");
- for(;n<N&&o<st.st_size;){
-  u8*r=b+o;uint32_t L;memcpy(&L,r,4);uint16_t x[4];memcpy(x,r+40,8);memcpy(&pos,r+20,8);int64_t ts;memcpy(&ts,r+28,8);uint32_t rev;memcpy(&rev,r+36,4);
-  char*p=(char*)r+48;char*m=p+x[0]+x[1];
-  char*ci=memchr(m+18,'"',60);int cl=ci-(m+19);char*k0=m+19;
-  // "$correlationId":" is 1+16+... compute robustly
-  char*q=memmem(m,x[2],"nId\":\"",6)+6;char*qe=memchr(q,'"',80);char*q2=memmem(qe,x[2],"nId\":\"",6)+6;char*q2e=memchr(q2,'"',80);
-  sqlite3_bind_int64(s,1,pos);
-  if(textid){int k=0;for(int i=0;i<16;i++){if(i==4||i==6||i==8||i==10)hx[k++]='-';hx[k++]="0123456789abcdef"[r[4+i]>>4];hx[k++]="0123456789abcdef"[r[4+i]&15];}sqlite3_bind_text(s,2,hx,36,0);}else sqlite3_bind_blob(s,2,r+4,16,0);
-  sqlite3_bind_text(s,3,p,x[0],0);sqlite3_bind_int64(s,4,rev);sqlite3_bind_text(s,5,p+x[0],x[1],0);sqlite3_bind_int64(s,6,ts);sqlite3_bind_text(s,7,q,qe-q,0);sqlite3_bind_text(s,8,q2,q2e-q2,0);sqlite3_bind_text(s,9,m,x[2],0);sqlite3_bind_text(s,10,m+x[2],x[3],0);
-  if(sqlite3_step(s)!=SQLITE_DONE){printf("%s\n",sqlite3_errmsg(db));exit(1);}sqlite3_reset(s);
-  if((n*2654435761u>>8)%500==0&&nq<4000){memcpy(qc[nq],q,qe-q);qc[nq][qe-q]=0;memcpy(qi[nq],r+4,16);memcpy(qs[nq],p,x[0]);qs[nq][x[0]]=0;nq++;}
-  n++;o+=4+L;
-  if(n%batch==0){sqlite3_bind_int64(c,1,pos);sqlite3_step(c);sqlite3_reset(c);X("commit");X("begin");}
-  if(n%500000==0){double t=now(),cc=cpu();printf("  %ld: wall %.0f ev/s  cpu %.2f us/ev\n",n,500000/(t-lt),(cc-lc)*2);fflush(stdout);lt=t;lc=cc;}
- }
- X("commit");double t1=now(),c1=cpu();sqlite3_exec(db,"pragma wal_checkpoint(TRUNCATE)",0,0,0);c1=cpu();
- struct stat s2;stat(fn,&s2);printf("%s idx=%d textid=%d batch=%d: %ld ev wall %.1fs %.0f ev/s cpu %.2f us/ev => %.0f ev/s/core; %.1f B/ev\n",fn,idx,textid,batch,n,t1-t0,n/(t1-t0),(c1-c0)/n*1e6,n/(c1-c0),(double)s2.st_size/n);
- if(!idx)return 0;
- sqlite3_stmt*g[3];sqlite3_prepare_v2(db,"select * from ev where corr=? order by pos",-1,&g[0],0);sqlite3_prepare_v2(db,"select * from ev where id=?",-1,&g[1],0);sqlite3_prepare_v2(db,"select * from ev where stream=? order by rev",-1,&g[2],0);
- double*lat=malloc(8*4000);
- for(int pass=0;pass<3;pass++)for(int k=0;k<3;k++){if(k==2&&pass==0)continue;long rows=0;for(int i=0;i<nq;i++){double a=now();if(k==0)sqlite3_bind_text(g[0],1,qc[i],-1,0);else if(k==2)sqlite3_bind_text(g[2],1,qs[i],-1,0);else if(!textid)sqlite3_bind_blob(g[1],1,qi[i],16,0);else{int z=0;for(int y=0;y<16;y++){if(y==4||y==6||y==8||y==10)hx[z++]='-';hx[z++]="0123456789abcdef"[qi[i][y]>>4];hx[z++]="0123456789abcdef"[qi[i][y]&15];}sqlite3_bind_text(g[1],1,hx,36,0);}
-   long by=0;while(sqlite3_step(g[k])==SQLITE_ROW){rows++;by+=sqlite3_column_bytes(g[k],9);sqlite3_column_blob(g[k],9);}sqlite3_reset(g[k]);lat[i]=(now()-a)*1e6;}
-  qsort(lat,nq,8,cmpd);printf("  q%d pass%d: n=%d rows/q %.1f p50 %.1f us p99 %.1f us\n",k,pass,nq,(double)rows/nq,lat[nq/2],lat[nq*99/100]);}
- return 0;}
+#include <sys/stat.h>
+#include <time.h>
+
+enum { BATCH = 1000, HEADER = 52, LOOKUPS_MAX = 8000, PASSES = 3, KINDS = 3, NAME_MAX_BYTES = 256 };
+
+static sqlite3 *database;
+
+static void fail(const char *what) {
+  fprintf(stderr, "baseline: %s: %s\n", what, database ? sqlite3_errmsg(database) : "");
+  exit(2);
+}
+
+static void execute(const char *sql) {
+  if (sqlite3_exec(database, sql, NULL, NULL, NULL) != SQLITE_OK) fail(sql);
+}
+
+static sqlite3_stmt *prepare(const char *sql) {
+  sqlite3_stmt *statement;
+  if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) != SQLITE_OK) fail(sql);
+  return statement;
+}
+
+static double wall_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec + now.tv_nsec * 1e-9;
+}
+
+static double cpu_seconds(void) {
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  return used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
+}
+
+static void open_database(const char *path) {
+  remove(path);
+  if (sqlite3_open(path, &database) != SQLITE_OK) fail(path);
+  execute("PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-524288;"
+          "PRAGMA wal_autocheckpoint=100000; PRAGMA temp_store=MEMORY");
+  execute("CREATE TABLE events(position INTEGER PRIMARY KEY, id BLOB, stream TEXT, revision INT, type TEXT, created INT,"
+          " correlation TEXT, cause TEXT, metadata TEXT, data TEXT);"
+          "CREATE TABLE checkpoint(id INTEGER PRIMARY KEY, position INT);"
+          "CREATE INDEX by_correlation ON events(correlation); CREATE INDEX by_cause ON events(cause);"
+          "CREATE INDEX by_id ON events(id); CREATE INDEX by_stream ON events(stream, revision);"
+          "CREATE INDEX by_type ON events(type, created)");
+}
+
+// One frame as the workload writes it; everything little-endian.
+struct frame {
+  uint64_t position;
+  int64_t created;
+  uint32_t revision;
+  uint16_t lengths[6];  // stream, type, correlation, cause, metadata, data
+  const char *id;
+  const char *texts;
+};
+
+static struct frame read_frame(const char *bytes) {
+  struct frame frame;
+  memcpy(&frame.position, bytes + 4, 8);
+  memcpy(&frame.created, bytes + 12, 8);
+  memcpy(&frame.revision, bytes + 20, 4);
+  memcpy(frame.lengths, bytes + 24, 12);
+  frame.id = bytes + 36;
+  frame.texts = bytes + HEADER;
+  return frame;
+}
+
+static void insert_frame(sqlite3_stmt *insert, const struct frame *frame) {
+  static const int columns[6] = {3, 5, 7, 8, 9, 10};
+  sqlite3_bind_int64(insert, 1, (sqlite3_int64)frame->position);
+  sqlite3_bind_blob(insert, 2, frame->id, 16, SQLITE_STATIC);
+  sqlite3_bind_int64(insert, 4, frame->revision);
+  sqlite3_bind_int64(insert, 6, frame->created);
+  const char *text = frame->texts;
+  for (int part = 0; part < 6; part++) {
+    sqlite3_bind_text(insert, columns[part], text, frame->lengths[part], SQLITE_STATIC);
+    text += frame->lengths[part];
+  }
+  if (sqlite3_step(insert) != SQLITE_DONE) fail("insert");
+  sqlite3_reset(insert);
+}
+
+static void commit(sqlite3_stmt *checkpoint, uint64_t position) {
+  sqlite3_bind_int64(checkpoint, 1, (sqlite3_int64)position);
+  if (sqlite3_step(checkpoint) != SQLITE_DONE) fail("checkpoint");
+  sqlite3_reset(checkpoint);
+  execute("COMMIT");
+}
+
+// The frames come through a buffer, so that any number fits; reading them costs next to nothing beside storing.
+static long store(FILE *frames) {
+  sqlite3_stmt *insert = prepare("INSERT INTO events VALUES(?,?,?,?,?,?,?,?,?,?)");
+  sqlite3_stmt *checkpoint = prepare("INSERT OR REPLACE INTO checkpoint VALUES(1,?)");
+  char *bytes = malloc(1 << 20);
+  long count = 0;
+  uint32_t length;
+  struct frame frame = {0};
+  while (fread(&length, 4, 1, frames) == 1) {
+    if (length > (1 << 20) - 4 || fread(bytes + 4, 1, length, frames) != length) fail("the frames are cut short");
+    if (count % BATCH == 0) execute("BEGIN");
+    frame = read_frame(bytes);
+    insert_frame(insert, &frame);
+    if (++count % BATCH == 0) commit(checkpoint, frame.position);
+  }
+  if (count % BATCH != 0) commit(checkpoint, frame.position);
+  sqlite3_finalize(insert);
+  sqlite3_finalize(checkpoint);
+  free(bytes);
+  return count;
+}
+
+struct lookup {
+  unsigned char id[16];
+  char correlation[NAME_MAX_BYTES];
+  char stream[NAME_MAX_BYTES];
+};
+
+static int read_lookups(const char *path, struct lookup *lookups) {
+  FILE *file = fopen(path, "r");
+  if (!file) fail(path);
+  char id[40];
+  int count = 0;
+  while (count < LOOKUPS_MAX &&
+         fscanf(file, "%39s\t%255s\t%255s\n", id, lookups[count].correlation, lookups[count].stream) == 3) {
+    int digits = 0;
+    for (const char *at = id; *at && digits < 32; at++) {
+      if (*at == '-') continue;
+      int value = *at <= '9' ? *at - '0' : *at - 'a' + 10;
+      unsigned char *byte = &lookups[count].id[digits / 2];
+      *byte = digits % 2 ? (unsigned char)(*byte | value) : (unsigned char)(value << 4);
+      digits++;
+    }
+    count++;
+  }
+  fclose(file);
+  return count;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+// All columns of all rows, as an answer needs them.
+static double time_lookup(sqlite3_stmt *statement, int kind, const struct lookup *lookup) {
+  double start = wall_seconds();
+  if (kind == 0) sqlite3_bind_text(statement, 1, lookup->correlation, -1, SQLITE_STATIC);
+  if (kind == 1) sqlite3_bind_blob(statement, 1, lookup->id, 16, SQLITE_STATIC);
+  if (kind == 2) sqlite3_bind_text(statement, 1, lookup->stream, -1, SQLITE_STATIC);
+  int rows = 0;
+  while (sqlite3_step(statement) == SQLITE_ROW) {
+    for (int column = 0; column < 10; column++) sqlite3_column_blob(statement, column);
+    rows++;
+  }
+  sqlite3_reset(statement);
+  if (rows == 0) fail("a stored id was not found");
+  return (wall_seconds() - start) * 1e6;
+}
+
+static void look_up(const char *path) {
+  static const char *names[KINDS] = {"trace", "event", "stream"};
+  sqlite3_stmt *statements[KINDS] = {
+      prepare("SELECT * FROM events WHERE correlation=? ORDER BY position"),
+      prepare("SELECT * FROM events WHERE id=?"),
+      prepare("SELECT * FROM events WHERE stream=? ORDER BY revision LIMIT 1000"),
+  };
+  struct lookup *lookups = malloc(sizeof(struct lookup) * LOOKUPS_MAX);
+  double *times = malloc(sizeof(double) * LOOKUPS_MAX);
+  int count = read_lookups(path, lookups);
+  for (int kind = 0; kind < KINDS; kind++) {
+    for (int pass = 0; pass < PASSES; pass++)
+      for (int number = 0; number < count; number++)
+        times[number] = time_lookup(statements[kind], kind, &lookups[number]);
+    qsort(times, count, sizeof(double), ascending);
+    printf(",\"%s\":{\"count\":%d,\"p50Micros\":%.1f,\"p99Micros\":%.1f}", names[kind], count, times[count / 2],
+           times[count * 99 / 100]);
+    sqlite3_finalize(statements[kind]);
+  }
+  free(lookups);
+  free(times);
+}
+
+int main(int count, char **arguments) {
+  if (count != 4) {
+    fprintf(stderr, "usage: baseline FRAMES DATABASE IDS\n");
+    return 2;
+  }
+  FILE *frames = fopen(arguments[1], "rb");
+  if (!frames) fail(arguments[1]);
+  setvbuf(frames, NULL, _IOFBF, 1 << 20);
+  open_database(arguments[2]);
+  double wall = wall_seconds(), cpu = cpu_seconds();
+  long events = store(frames);
+  wall = wall_seconds() - wall;
+  // Bringing the WAL in belongs to storing: Clew's figures contain their sealing.
+  execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  cpu = cpu_seconds() - cpu;
+  struct stat status;
+  if (stat(arguments[2], &status) != 0) fail(arguments[2]);
+  printf("{\"events\":%ld,\"cpuMicros\":%.2f,\"perSecond\":%.0f,\"bytes\":%.1f", events, cpu / events * 1e6,
+         events / wall, (double)status.st_size / events);
+  look_up(arguments[3]);
+  printf("}\n");
+  sqlite3_close(database);
+  return 0;
+}
