@@ -29,12 +29,16 @@ public final class WorkerThread: @unchecked Sendable {
   }
 
   /// Waits until `body` has returned. May be called by several threads; only the first waits.
+  ///
+  /// A thread that joins itself (it held the last reference to what owns it) does not wait, and is cleaned up when it
+  /// ends.
   public func join() {
     let first = lock.withLock {
       defer { joined = true }
       return !joined
     }
-    if first { pthread_join(handle, nil) }
+    guard first else { return }
+    if pthread_equal(handle, pthread_self()) != 0 { pthread_detach(handle) } else { pthread_join(handle, nil) }
   }
 
   fileprivate static func run(_ pointer: UnsafeMutableRawPointer) {

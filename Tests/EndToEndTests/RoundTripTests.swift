@@ -66,18 +66,4 @@ import WireFormats
     #expect(exported["metadataBase64"]?.string == "eA==")
     #expect(exported["data"] == nil)
   }
-
-  @Test(arguments: GroundTruth.names)
-  func `every real file comes back`(_ name: String) throws {
-    let truth = try GroundTruth(name)
-    let directory = try TemporaryDirectory("round-trip-real")
-    _ = try Clew.output(["import", truth.file, "--seal", "--data", directory.path])
-    var seen: Set<String> = []
-    let input = try splitLines(unzipped(truth.file)).filter { line in
-      // Identity is stream and id; the first one wins.
-      let event = try JSONValue.parse(line)
-      return seen.insert("\(event["stream"]?.string ?? "")|\(event["id"]?.string ?? "")").inserted
-    }
-    try expectSamePayloads(input, directory.path)
-  }
 }
