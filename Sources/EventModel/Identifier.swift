@@ -53,6 +53,18 @@ public struct Identifier: Hashable, Sendable {
     }
   }
 
+  /// Calls `body` with the bytes as shown; they must not escape.
+  public func withShownBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+    switch storage {
+    case .text(let bytes): return unsafe bytes.withUnsafeBytes(body)
+    case .uuid(let key):
+      return unsafe withUnsafeTemporaryAllocation(byteCount: 36, alignment: 1) { shown in
+        unsafe Identifier.writeDashed(key, to: shown)
+        return unsafe body(UnsafeRawBufferPointer(shown))
+      }
+    }
+  }
+
   /// The bytes as stored: 16 bytes, most significant first, or the text.
   public var storedBytes: [UInt8] {
     switch storage {
@@ -75,15 +87,26 @@ extension Identifier: CustomStringConvertible, Comparable {
   }
 
   static func dashed(_ key: IdentifierKey) -> [UInt8] {
-    var shown: [UInt8] = []
-    shown.reserveCapacity(36)
+    unsafe Array(unsafeUninitializedCapacity: 36) { shown, count in
+      unsafe writeDashed(key, to: UnsafeMutableRawBufferPointer(shown))
+      count = 36
+    }
+  }
+
+  /// - Precondition: `shown` has 36 bytes.
+  private static func writeDashed(_ key: IdentifierKey, to shown: UnsafeMutableRawBufferPointer) {
+    precondition(shown.count == 36, "a dashed UUID has 36 bytes")
+    var place = 0
     for digit in 0..<32 {
-      if digit == 8 || digit == 12 || digit == 16 || digit == 20 { shown.append(0x2d) }
+      if digit == 8 || digit == 12 || digit == 16 || digit == 20 {
+        unsafe shown[place] = 0x2d
+        place += 1
+      }
       let word = digit < 16 ? key.high : key.low
       let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (digit & 15))) & 15
-      shown.append(nibble < 10 ? 0x30 + nibble : 0x57 + nibble)
+      unsafe shown[place] = nibble < 10 ? 0x30 + nibble : 0x57 + nibble
+      place += 1
     }
-    return shown
   }
 }
 

@@ -40,6 +40,9 @@ public struct StoredEvent: Hashable, Sendable {
   public var data: Payload?
   public var metadata: Payload?
 
+  /// Bytes of data and metadata.
+  public var payloadByteCount: Int { (data?.bytes.count ?? 0) + (metadata?.bytes.count ?? 0) }
+
   /// Copies a frame; `source` and `correlation` are what the store knows beside it.
   ///
   /// - Parameter payload: false leaves `data` and `metadata` nil.

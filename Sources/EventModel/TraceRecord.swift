@@ -41,32 +41,6 @@ public struct TraceRecord: Sendable, Hashable {
   }
 }
 
-/// Names by number; number 0 is the empty name, which means "absent".
-public struct NameTable: Sendable {
-  public private(set) var names: [String] = [""]
-  private var indexByName: [[UInt8]: UInt32] = [[]: 0]
-
-  public init() {}
-
-  public subscript(index: UInt32) -> String { names[Int(index)] }
-
-  /// The number of a name, given as UTF-8 bytes. Complexity: O(length).
-  public mutating func intern(_ name: UnsafeRawBufferPointer) -> UInt32 {
-    if unsafe name.isEmpty { return 0 }
-    return intern(unsafe Array(name))
-  }
-
-  public mutating func intern(_ name: [UInt8]) -> UInt32 {
-    if let known = indexByName[name] { return known }
-    let index = UInt32(names.count)
-    names.append(String(decoding: name, as: UTF8.self))
-    indexByName[name] = index
-    return index
-  }
-
-  public mutating func intern(_ name: String) -> UInt32 { intern(Array(name.utf8)) }
-}
-
 /// Why an answer may be incomplete.
 public enum MissingPart: Hashable, Sendable {
   /// A segment failed its checksums and was set aside.

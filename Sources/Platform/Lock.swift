@@ -50,6 +50,9 @@ import Glibc
     return unsafe pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
   }
 
+  /// Wakes one of those who wait, where any of them will do.
+  public func wakeOne() { unsafe pthread_cond_signal(condition) }
+
   public func wakeAll() { unsafe pthread_cond_broadcast(condition) }
 }
 

@@ -7,13 +7,13 @@ extension JSONWriter {
   /// The bytes of an identifier as shown; nil is written as null.
   mutating func member(_ name: String, _ identifier: Identifier?) {
     key(name)
-    if let identifier { string(identifier.shownBytes) } else { null() }
+    if let identifier { unsafe identifier.withShownBytes { unsafe string($0) } } else { null() }
   }
 
   /// RFC 3339 in UTC with 6 digits, or 9 where the nanoseconds need them; nil is written as null.
   mutating func member(_ name: String, _ time: Timestamp?) {
     key(name)
-    if let time { string(RFC3339.format(nanoseconds: time.nanoseconds)) } else { null() }
+    if let time { self.time(nanoseconds: time.nanoseconds) } else { null() }
   }
 
   /// Nanoseconds as seconds, exactly: a decimal number without exponent and without zeros at its end; nil is null.
@@ -54,6 +54,16 @@ extension JSONWriter {
     } else {
       key(name + "Base64")
       string(Base64.encode(payload.bytes))
+    }
+  }
+
+  mutating func payload(_ name: String, _ bytes: UnsafeRawBufferPointer, isJSON: Bool) {
+    if isJSON {
+      key(name)
+      unsafe raw(bytes)
+    } else {
+      key(name + "Base64")
+      string(Base64.encode(unsafe Array(bytes)))
     }
   }
 

@@ -47,7 +47,7 @@ final class Gate: @unchecked Sendable {
     deinit {
       gate.lock.withLock {
         gate.free += 1
-        gate.lock.wakeAll()
+        gate.lock.wakeOne()
       }
     }
   }

@@ -33,7 +33,10 @@ extension ClewAPI {
       view = ViewCursor(text)
       if view == nil { throw badCursor() }
     }
-    let cached = try trees.tree(of: id, snapshot: view?.snapshot)
+    var whole: TracePayloads?
+    let cached = try trees.tree(
+      of: id, snapshot: view?.snapshot, &whole,
+      payloadBytesMax: call.flag("payload") ? min(Self.wholePayloadBytesMax, options.payloadBytesMax) : 0)
     let tree = cached.tree
     guard tree.count > 0 else { throw try unknownTrace(id) }
     var range = tree.places
@@ -47,10 +50,12 @@ extension ClewAPI {
     }
     let rows = cached.rows(folding: call.flag("fold"))
     guard let page = rows.page(in: range, after: view?.cursor, limit: call.count("limit")) else { throw badCursor() }
-    let (shownRows, payloads, cut) = try withPayloads(page.rows, tree, wanted: call.flag("payload"))
+    let (shownRows, payloads, cut) = try withPayloads(
+      page.rows, tree, wanted: call.flag("payload") && whole == nil)
     var next = page.next
     if cut, let last = shownRows.last { next = TraceCursor(lastOrdinal: ordinal(of: last, tree)) }
-    return Self.answer(reserving: 700 * shownRows.count + 2048) { json in
+    let bytes = whole?.byteCount ?? payloads.values.reduce(0) { $0 + $1.payloadByteCount }
+    return Self.answer(reserving: 700 * shownRows.count + bytes + 2048) { json in
       json.summary(tree.summary)
       json.warnings(tree.warnings.map { AnswerWarning(code: $0.code.rawValue, message: $0.message) })
       json.key("warningCounts")
@@ -67,13 +72,16 @@ extension ClewAPI {
       }
       json.array("events", shownRows) { json, row in
         switch row {
-        case .event(let place): json.traceRow(place, cached, payloads[tree.record(at: place).ordinal])
+        case .event(let place): json.traceRow(place, cached, whole, payloads)
         case .fold(let fold): json.foldRow(fold, tree)
         }
       }
       json.member("nextCursor", next.map { ViewCursor(snapshot: cached.snapshot, cursor: $0).text })
     }
   }
+
+  /// Traces with payloads up to here are read in one go; of bigger ones the page's payloads are read.
+  private static let wholePayloadBytesMax = 2 << 20
 
   private func badCursor() -> APIError {
     APIError.badParameter(
@@ -118,7 +126,7 @@ extension ClewAPI {
         try reader.payloads(ofTrace: tree.contents.correlation, ordinals: ordinals)
       }
       for event in read {
-        bytes += (event.data?.bytes.count ?? 0) + (event.metadata?.bytes.count ?? 0)
+        bytes += event.payloadByteCount
         payloads[event.ordinal] = event
       }
       index = end
@@ -145,7 +153,9 @@ extension JSONWriter {
     member("failureCount", summary.failureCount)
   }
 
-  mutating func traceRow(_ place: Int, _ cached: CachedTree, _ stored: StoredEvent?) {
+  mutating func traceRow(
+    _ place: Int, _ cached: CachedTree, _ whole: TracePayloads?, _ some: [Int64: StoredEvent]
+  ) {
     let tree = cached.tree
     let record = tree.record(at: place)
     let names = tree.contents.names
@@ -168,8 +178,12 @@ extension JSONWriter {
       json.name("schemaVersion", names[record.schemaVersion])
       json.member("onCriticalPath", cached.isCritical(place))
       json.warnings(tree.warnings(at: place).map { AnswerWarning(code: $0.code.rawValue, message: $0.message) })
-      json.payload("data", stored?.data)
-      json.payload("metadata", stored?.metadata)
+      if let whole {
+        unsafe whole.forEachPayload(ofOrdinal: record.ordinal) { unsafe json.payload($0, $1, isJSON: $2) }
+      } else if !some.isEmpty, let stored = some[record.ordinal] {
+        json.payload("data", stored.data)
+        json.payload("metadata", stored.metadata)
+      }
     }
   }
 

@@ -43,6 +43,15 @@ final class TreeCache: @unchecked Sendable {
     var snapshot: Int64
   }
 
+  /// The result of a load, for those who wait for it. Touched inside `lock` only.
+  private final class Loading {
+    var isOver = false
+    var tree: CachedTree?
+  }
+
+  /// How long a request waits for another one that reads the same trace.
+  static let loadWaitSeconds = 60.0
+
   /// Smaller trees are read again faster than they are worth keeping.
   static let keptEventsMin = 500
 
@@ -53,7 +62,8 @@ final class TreeCache: @unchecked Sendable {
   private let huge: Gate
   private let lock = Lock()
   private var kept: [Key: (tree: CachedTree, used: UInt64)] = [:]
-  private var loading: Set<Key> = []
+  /// What is being read, and what became of it: those who wait take it from here.
+  private var loading: [Key: Loading] = [:]
   /// Traces that turned out huge: the next time they take their place before they are read. Bounded.
   private var knownHuge: Set<Identifier> = []
   private var keptEvents = 0
@@ -74,34 +84,66 @@ final class TreeCache: @unchecked Sendable {
   ///
   /// - Parameter snapshot: the view that a cursor names; where it is not kept any more, the present one is given.
   func tree(of correlation: Identifier, snapshot: Int64? = nil) throws(APIError) -> CachedTree {
+    var payloads: TracePayloads?
+    return try tree(of: correlation, snapshot: snapshot, &payloads, payloadBytesMax: 0)
+  }
+
+  /// - Parameters:
+  ///   - payloads: becomes all payloads of the trace, if it is read now and they have at most `payloadBytesMax` bytes.
+  ///   - payloadBytesMax: 0: no payloads are wanted.
+  func tree(
+    of correlation: Identifier, snapshot: Int64?, _ payloads: inout TracePayloads?, payloadBytesMax: Int
+  ) throws(APIError) -> CachedTree {
     if let snapshot, let known = find(Key(correlation: correlation, snapshot: snapshot)) { return known }
     let key = Key(correlation: correlation, snapshot: reader.lastOrdinal)
-    let known = lock.withLock { () -> CachedTree? in
-      // Several requests for one trace wait for the first of them, instead of each reading it.
-      while loading.contains(key) { lock.wait() }
-      if let entry = kept[key] { return touch(key, entry.tree) }
-      loading.insert(key)
-      return nil
-    }
-    if let known { return known }
+    let own = Loading()
+    if let known = try known(key, orBegin: own) { return known }
     defer {
       lock.withLock {
-        loading.remove(key)
+        own.isOver = true
+        loading[key] = nil
         lock.wakeAll()
       }
     }
-    let tree = try load(key)
+    let tree = try load(key, &payloads, payloadBytesMax)
     keep(tree, key)
+    lock.withLock { own.tree = tree }
     return tree
   }
 
-  private func load(_ key: Key) throws(APIError) -> CachedTree {
+  /// A tree that is kept, or that another request reads at the moment: it is read once for all that want it. Nil if
+  /// the caller has to read it, for which `own` stands from now on.
+  private func known(_ key: Key, orBegin own: Loading) throws(APIError) -> CachedTree? {
+    let deadline = Instant.now.advanced(bySeconds: Self.loadWaitSeconds)
+    var isLate = false
+    let known = lock.withLock { () -> CachedTree? in
+      while let other = loading[key], !isLate {
+        while !other.isOver && !isLate { isLate = !lock.wait(until: deadline) && !other.isOver }
+        if let tree = other.tree { return tree }
+      }
+      if isLate { return nil }
+      if let entry = kept[key] { return touch(key, entry.tree) }
+      loading[key] = own
+      return nil
+    }
+    if isLate { throw .busy("traces") }
+    return known
+  }
+
+  private func load(_ key: Key, _ payloads: inout TracePayloads?, _ bytesMax: Int) throws(APIError) -> CachedTree {
     if lock.withLock({ knownHuge.contains(key.correlation) }) {
       return try huge.pass { () throws(APIError) in try assemble(try read(key), key) }
     }
     let place = try reads.enter()
     defer { withExtendedLifetime(place) {} }
-    let contents = try read(key)
+    let contents: TraceContents
+    if bytesMax > 0 {
+      (contents, payloads) = try reading { () throws(StoreError) in
+        try reader.trace(key.correlation, withPayloadsUpTo: bytesMax)
+      }
+    } else {
+      contents = try read(key)
+    }
     guard contents.records.count > hugeEvents else { return try assemble(contents, key) }
     lock.withLock {
       if knownHuge.count >= 1_000 { knownHuge.removeAll() }

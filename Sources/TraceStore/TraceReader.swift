@@ -134,6 +134,14 @@ public protocol TraceReader: AnyObject, Sendable {
   /// - Throws: `StoreError`; a damaged segment does not throw but is named in `missing`.
   func trace(_ correlation: Identifier) throws(StoreError) -> TraceContents
 
+  /// As `trace`, with all payloads, read in one go.
+  ///
+  /// - Parameter bytesMax: payloads that have more bytes all together are left to `payloads(ofTrace:ordinals:)`.
+  /// - Returns: nil in the place of payloads where they are left, or where the store does not read them along.
+  func trace(
+    _ correlation: Identifier, withPayloadsUpTo bytesMax: Int
+  ) throws(StoreError) -> (contents: TraceContents, payloads: TracePayloads?)
+
   /// Events of a trace with their payloads, those of `ordinals` only, by ordinal.
   func payloads(ofTrace correlation: Identifier, ordinals: Set<Int64>) throws(StoreError) -> [StoredEvent]
 
@@ -180,6 +188,14 @@ public protocol TraceReader: AnyObject, Sendable {
 
   /// What every answer of this store may lack.
   func missingParts() -> [MissingPart]
+}
+
+extension TraceReader {
+  public func trace(
+    _ correlation: Identifier, withPayloadsUpTo bytesMax: Int
+  ) throws(StoreError) -> (contents: TraceContents, payloads: TracePayloads?) {
+    (try trace(correlation), nil)
+  }
 }
 
 /// Walks over events in order. Not thread-safe; holds files open until it is released.

@@ -46,23 +46,40 @@ public struct JSONWriter: Sendable {
 
   public mutating func int(_ value: some BinaryInteger) {
     separate()
-    bytes += Array(String(value).utf8)
+    guard let small = UInt32(exactly: value) else {
+      bytes.append(contentsOf: String(value).utf8)
+      return
+    }
+    var divisor: UInt32 = 1
+    while small / divisor >= 10 { divisor *= 10 }
+    while divisor > 0 {
+      bytes.append(0x30 + UInt8(small / divisor % 10))
+      divisor /= 10
+    }
+  }
+
+  /// A point in time as RFC 3339 writes it.
+  public mutating func time(nanoseconds: Int64) {
+    separate()
+    bytes.append(0x22)
+    RFC3339.append(nanoseconds: nanoseconds, to: &bytes)
+    bytes.append(0x22)
   }
 
   /// The shortest digits that give the same number back; null where JSON has none (infinite, not a number).
   public mutating func double(_ value: Double) {
     separate()
-    bytes += Array((value.isFinite ? value.description : "null").utf8)
+    bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
   }
 
   public mutating func bool(_ value: Bool) {
     separate()
-    bytes += Array((value ? "true" : "false").utf8)
+    bytes.append(contentsOf: (value ? "true" : "false").utf8)
   }
 
   public mutating func null() {
     separate()
-    bytes += Array("null".utf8)
+    bytes.append(contentsOf: "null".utf8)
   }
 
   /// A value that is JSON already.

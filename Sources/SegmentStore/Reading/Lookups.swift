@@ -26,6 +26,14 @@ extension SegmentStore {
     try view().contents(of: correlation)
   }
 
+  public func trace(
+    _ correlation: Identifier, withPayloadsUpTo bytesMax: Int
+  ) throws(StoreError) -> (contents: TraceContents, payloads: TracePayloads?) {
+    var payloads: TracePayloads? = TracePayloads()
+    let contents = try view().contents(of: correlation, &payloads, bytesMax: bytesMax)
+    return (contents, payloads)
+  }
+
   public func payloads(
     ofTrace correlation: Identifier, ordinals: Set<Int64>
   ) throws(StoreError) -> [StoredEvent] {

@@ -135,16 +135,38 @@ final class StoreView {
   }
 
   func contents(of trace: Identifier) throws(StoreError) -> TraceContents {
+    var payloads: TracePayloads?
+    return try contents(of: trace, &payloads, bytesMax: 0)
+  }
+
+  /// - Parameter payloads: takes all payloads, unless it is nil; becomes nil where they have more than `bytesMax` bytes.
+  func contents(
+    of trace: Identifier, _ payloads: inout TracePayloads?, bytesMax: Int
+  ) throws(StoreError) -> TraceContents {
     var names = NameTable()
     var records: [TraceRecord] = []
-    var sourceNames: [UInt32: UInt32] = [:]
+    var lastSource = UInt32.max
+    var lastSourceName: UInt32 = 0
+    var isSorted = true
+    var last = Int64.min
+    var taken = payloads
+    payloads = nil
     try forEachEvent(ofTrace: trace) { (event) throws(StoreError) in
-      let source = event.sourceIndex
-      let name = sourceNames[source] ?? names.intern(sourceName(source))
-      sourceNames[source] = name
-      records.append(TraceRecord(event, source: name, names: &names))
+      if event.sourceIndex != lastSource {
+        lastSource = event.sourceIndex
+        lastSourceName = names.intern(sourceName(lastSource))
+      }
+      let record = TraceRecord(event, source: lastSourceName, names: &names)
+      if record.ordinal < last { isSorted = false }
+      last = record.ordinal
+      records.append(record)
+      if taken == nil { return }
+      taken?.append(event)
+      if let bytes = taken?.byteCount, bytes > bytesMax { taken = nil }
     }
-    records.sort { $0.ordinal < $1.ordinal }
+    if !isSorted { records.sort { $0.ordinal < $1.ordinal } }
+    taken?.finish()
+    payloads = taken
     return TraceContents(correlation: trace, records: records, names: names, missing: store.missingParts())
   }
 
