@@ -111,7 +111,8 @@ let package = Package(
         "SegmentStore", "BlockCodec", "TraceStore", "EventModel", "WireFormats", "Platform", "Compression",
         "TestSupport",
       ]),
-    tests("HTTPTests", ["HTTPServer", "HTTPClient", "Platform", "Compression", "TestSupport"]),
+    tests(
+      "HTTPTests", ["HTTPServer", "HTTPClient", "Platform", "Compression", "TestSupport"], exclude: ["Programs"]),
     tests(
       "IngestTests",
       [

@@ -31,3 +31,12 @@ static inline CURLcode clew_curl_set_progress(CURL *curl, clew_curl_progress val
 static inline CURLcode clew_curl_get_long(CURL *curl, CURLINFO info, long *value) {
   return curl_easy_getinfo(curl, info, value);
 }
+
+// The result of a finished transfer of a multi handle; messages of other kinds do not exist.
+static inline int clew_curl_multi_result(CURLM *multi, CURLcode *result) {
+  int left = 0;
+  CURLMsg *message = curl_multi_info_read(multi, &left);
+  if (!message || message->msg != CURLMSG_DONE) return 0;
+  *result = message->data.result;
+  return 1;
+}

@@ -1,0 +1,278 @@
+import CCurl
+public import Platform
+
+/// One gRPC call with one request message and any number of answers, on a connection of its own: calls that share a
+/// connection starve when one of them is not read.
+///
+/// Used by one thread, but for `cancel`. Nothing is read from the connection while nobody is in `receive`: then the
+/// server feels the back-pressure, and ends the call after the time-out of its pings (event stores: 20 s). Whoever has
+/// to wait longer than some seconds should end the call, and open another one later.
+@safe public final class GRPCCall: @unchecked Sendable {
+  // `@unchecked Sendable`: `cancel` touches `isCancelled`, which has its own lock, and libcurl's wake-up, which any
+  // thread may call while the object lives; all else belongs to the one thread that receives. `@safe`: `curl` and
+  // `multi` are valid until `deinit`.
+
+  public enum Progress: Equatable, Sendable {
+    case open
+    case ended(GRPCStatus)
+  }
+
+  private let curl: UnsafeMutableRawPointer
+  private let multi: UnsafeMutableRawPointer
+  private let answer: GRPCAnswer
+  private let headers: HeaderLines
+  private let call: TransferCall
+  private let options: HTTPClientOptions
+  private let isCancelled = Locked(false)
+  private var reason: UnsafeMutablePointer<CChar>
+  private static let errorBytes = 256
+  private static let bufferBytes = 512 * 1024
+
+  /// Prepares the call; the connection is made by the first `receive`.
+  ///
+  /// - Parameter options: trust, client certificate and time-outs; its token is sent as well.
+  public init(_ request: GRPCRequest, options: HTTPClientOptions = HTTPClientOptions()) throws(HTTPClientError) {
+    CurlLibrary.prepare()
+    let url = try CheckedURL(request.server + request.path)
+    call = TransferCall(
+      method: "POST", url: url, headers: Self.headers(of: request), body: Self.framed(request.message),
+      seconds: request.deadlineSeconds)
+    self.options = options
+    headers = try HeaderLines(call, options)
+    answer = GRPCAnswer(messageBytesMax: request.messageBytesMax)
+    guard let curl = unsafe curl_easy_init(), let multi = unsafe curl_multi_init() else {
+      throw HTTPClientError(.system, "libcurl cannot start", hint: "Check the memory of this machine.")
+    }
+    unsafe self.curl = unsafe curl
+    unsafe self.multi = unsafe multi
+    unsafe reason = .allocate(capacity: Self.errorBytes)
+    unsafe reason.initialize(repeating: 0, count: Self.errorBytes)
+    configure(request)
+    unsafe curl_multi_add_handle(multi, curl)
+  }
+
+  deinit {
+    unsafe curl_multi_remove_handle(multi, curl)
+    unsafe curl_easy_cleanup(curl)
+    unsafe curl_multi_cleanup(multi)
+    unsafe reason.deallocate()
+  }
+
+  /// Ends the call from any thread: a waiting `receive` returns at once.
+  public func cancel() {
+    isCancelled.withLock { $0 = true }
+    unsafe curl_multi_wakeup(multi)
+  }
+
+  /// Waits for messages and hands over those that arrive, in order, until `deadline`, or until some have come and no
+  /// more are there at the moment.
+  ///
+  /// - Returns: `.ended` with the server's status, or with `CANCELLED` after `cancel`.
+  /// - Throws: if there is no status: the connection could not be made or broke, a message was too long or cut off,
+  ///   or the deadline of the call has passed.
+  public func receive(until deadline: Instant, _ body: (GRPCMessage) -> Void) throws(HTTPClientError) -> Progress {
+    if let status = answer.finalStatus { return .ended(status) }
+    return try withoutActuallyEscaping(body) { (body) throws(HTTPClientError) in
+      answer.onMessage = body
+      defer { answer.onMessage = nil }
+      return try run(until: deadline)
+    }
+  }
+
+  /// Waits for the end of a call that has few messages.
+  public func collect(until deadline: Instant) throws(HTTPClientError) -> (messages: [[UInt8]], status: GRPCStatus) {
+    var messages: [[UInt8]] = []
+    while true {
+      let progress = try receive(until: deadline) { message in messages.append(unsafe Array(message.bytes)) }
+      if case .ended(let status) = progress { return (messages, status) }
+      if Instant.now >= deadline {
+        throw HTTPClientError(
+          .timeout, "no answer from \(call.url.shown) in time", hint: "Is the server ready, and not overloaded?")
+      }
+    }
+  }
+
+  // MARK: Running
+
+  private func run(until deadline: Instant) throws(HTTPClientError) -> Progress {
+    answer.messageCount = 0
+    while true {
+      if isCancelled.withLock({ $0 }) { return .ended(GRPCStatus(code: GRPCStatus.cancelled, message: "by us")) }
+      var running: Int32 = 0
+      let before = answer.messageCount
+      guard unsafe curl_multi_perform(multi, &running) == CURLM_OK else {
+        throw HTTPClientError(.system, "libcurl cannot go on with \(call.url.shown)", hint: "Try again.")
+      }
+      if let failure = answer.failure { throw self.failure(failure) }
+      var result = CURLE_OK
+      if unsafe clew_curl_multi_result(multi, &result) != 0 { return .ended(try status(after: result)) }
+      // Some servers keep the stream open for a moment after their status.
+      if let status = answer.trailerStatus {
+        answer.finalStatus = status
+        return .ended(status)
+      }
+      let now = Instant.now
+      let isIdle = answer.messageCount == before
+      if now >= deadline || isIdle && answer.messageCount > 0 { return .open }
+      if !isIdle { continue }
+      let milliseconds = min(max((deadline.nanoseconds - now.nanoseconds) / 1_000_000, 1), 60_000)
+      unsafe curl_multi_poll(multi, nil, 0, Int32(milliseconds), nil)
+    }
+  }
+
+  private func status(after result: CURLcode) throws(HTTPClientError) -> GRPCStatus {
+    if let status = answer.trailerStatus {
+      answer.finalStatus = status
+      return status
+    }
+    if result != CURLE_OK {
+      let text = unsafe String(cString: reason)
+      throw TransferProblem.error(result, text, call, options, tooLarge: false)
+    }
+    if answer.httpStatus != 200 {
+      let code = GRPCStatus.code(ofHTTP: answer.httpStatus)
+      let status = GRPCStatus(code: code, message: "HTTP status \(answer.httpStatus)", trailers: answer.headers)
+      answer.finalStatus = status
+      return status
+    }
+    throw HTTPClientError(
+      .interrupted, "\(call.url.shown) ended its answer without a status", hint: "Look into the log of the server.")
+  }
+
+  private func failure(_ failure: GRPCFrames.Failure) -> HTTPClientError {
+    switch failure {
+    case .tooLong(let length):
+      HTTPClientError(
+        .responseTooLarge, "\(call.url.shown) announced a message of \(length) bytes", hint: "Is it a gRPC server?")
+    case .badFlag(let flag):
+      HTTPClientError(
+        .interrupted, "\(call.url.shown) sent a message with the flag \(flag), which does not exist",
+        hint: "Is it a gRPC server, and is there a proxy between that changes answers?")
+    }
+  }
+
+  // MARK: Preparing
+
+  private static func headers(of request: GRPCRequest) -> [(name: String, value: String)] {
+    var headers: [(name: String, value: String)] = [
+      ("te", "trailers"), ("content-type", "application/grpc"), ("user-agent", "clew"),
+    ]
+    if request.acceptsGzip { headers.append(("grpc-accept-encoding", "gzip,identity")) }
+    if let seconds = request.deadlineSeconds {
+      headers.append(("grpc-timeout", "\(min(max(Int(seconds * 1000), 1), 99_999_999))m"))
+    }
+    return headers + request.metadata
+  }
+
+  private static func framed(_ message: [UInt8]) -> [UInt8] {
+    precondition(message.count <= Int(UInt32.max), "a message of gRPC has at most 4 GiB")
+    let length = UInt32(message.count)
+    let prefix = [0] + stride(from: UInt32(24), through: 0, by: -8).map { UInt8(truncatingIfNeeded: length >> $0) }
+    return prefix + message
+  }
+
+  private func configure(_ request: GRPCRequest) {
+    set(CURLOPT_URL, call.url.text)
+    set(CURLOPT_PROTOCOLS_STR, "http,https")
+    if call.url.isLoopback { set(CURLOPT_NOPROXY, "*") }
+    let isTLS = call.url.text.lowercased().hasPrefix("https:")
+    set(CURLOPT_HTTP_VERSION, isTLS ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+    set(CURLOPT_NOSIGNAL, 1)
+    set(CURLOPT_FOLLOWLOCATION, 0)
+    set(CURLOPT_TCP_NODELAY, 1)
+    set(CURLOPT_TCP_KEEPALIVE, 1)
+    set(CURLOPT_TCP_KEEPIDLE, max(1, request.keepAliveSeconds))
+    set(CURLOPT_TCP_KEEPINTVL, max(1, request.keepAliveSeconds))
+    set(CURLOPT_BUFFERSIZE, Self.bufferBytes)
+    set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(options.connectSeconds * 1000)))
+    set(CURLOPT_TIMEOUT_MS, request.deadlineSeconds.map { max(1, Int($0 * 1000)) } ?? 0)
+    set(CURLOPT_SSL_VERIFYPEER, options.verifiesServer ? 1 : 0)
+    set(CURLOPT_SSL_VERIFYHOST, options.verifiesServer ? 2 : 0)
+    if let file = options.caFile { set(CURLOPT_CAINFO, file) }
+    if let file = options.clientCertificateFile { set(CURLOPT_SSLCERT, file) }
+    if let file = options.clientKeyFile { set(CURLOPT_SSLKEY, file) }
+    let body = call.body ?? []
+    unsafe clew_curl_set_size(curl, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+    unsafe body.withUnsafeBytes { raw in
+      // Copied: the pointer is valid in here only.
+      _ = unsafe clew_curl_set_pointer(curl, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: raw.baseAddress))
+    }
+    let context = unsafe Unmanaged.passUnretained(answer).toOpaque()
+    unsafe clew_curl_set_pointer(curl, CURLOPT_ERRORBUFFER, reason)
+    unsafe clew_curl_set_pointer(curl, CURLOPT_WRITEDATA, context)
+    unsafe clew_curl_set_pointer(curl, CURLOPT_HEADERDATA, context)
+    unsafe clew_curl_set_write(curl, CURLOPT_WRITEFUNCTION, grpcReceivedBody)
+    unsafe clew_curl_set_write(curl, CURLOPT_HEADERFUNCTION, grpcReceivedHeader)
+    unsafe clew_curl_set_list(curl, CURLOPT_HTTPHEADER, headers.first)
+  }
+
+  private func set(_ option: CURLoption, _ value: Int) { unsafe clew_curl_set_long(curl, option, value) }
+  private func set(_ option: CURLoption, _ value: String) { unsafe clew_curl_set_text(curl, option, value) }
+}
+
+/// An answer while it arrives. Used by the thread that receives only.
+final class GRPCAnswer {
+  private(set) var headers: [String: String] = [:]
+  private(set) var httpStatus = 0
+  private(set) var failure: GRPCFrames.Failure?
+  /// Set where the call is over for us.
+  var finalStatus: GRPCStatus?
+  var onMessage: ((GRPCMessage) -> Void)?
+  /// Messages of this `receive`.
+  var messageCount = 0
+  private var frames: GRPCFrames
+  private static let headersMax = 1000
+
+  init(messageBytesMax: Int) { frames = GRPCFrames(bytesMax: messageBytesMax) }
+
+  /// The status, once it has come: in the trailers, or in the headers of a call that was refused at once.
+  var trailerStatus: GRPCStatus? {
+    guard let text = headers["grpc-status"] else { return nil }
+    let message = GRPCStatus.decoded(headers["grpc-message"] ?? "")
+    return GRPCStatus(code: Int(text) ?? GRPCStatus.unknown, message: message, trailers: headers)
+  }
+
+  func header(_ line: UnsafeRawBufferPointer) -> Bool {
+    let text = unsafe String(decoding: line, as: UTF8.self)
+    if text.hasPrefix("HTTP/") {
+      headers = [:]
+      httpStatus = text.split(separator: " ").dropFirst().first.flatMap { Int($0.prefix(3)) } ?? 0
+      return true
+    }
+    guard let colon = text.firstIndex(of: ":") else { return true }
+    let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+    headers[text[..<colon].lowercased()] = String(value.prefix { !$0.isNewline })
+    return headers.count <= Self.headersMax
+  }
+
+  func received(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    // What comes with another status is a page of some proxy.
+    guard httpStatus == 200, let onMessage = onMessage else { return true }
+    do {
+      try unsafe frames.take(bytes) { message in
+        messageCount += 1
+        onMessage(message)
+      }
+      return true
+    } catch {
+      failure = error
+      return false
+    }
+  }
+}
+
+func grpcReceivedBody(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+  guard let context = unsafe context else { return 0 }
+  let answer = unsafe Unmanaged<GRPCAnswer>.fromOpaque(context).takeUnretainedValue()
+  return unsafe answer.received(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+}
+
+func grpcReceivedHeader(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+  guard let context = unsafe context else { return 0 }
+  let answer = unsafe Unmanaged<GRPCAnswer>.fromOpaque(context).takeUnretainedValue()
+  return unsafe answer.header(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+}

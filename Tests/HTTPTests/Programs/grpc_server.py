@@ -1,0 +1,69 @@
+"""A gRPC server on Google's own library, for the tests of the client: prints its port, answers until it is killed.
+
+Every method takes and gives bytes. /test.Test/… says what it does:
+  Echo        the request
+  Stream      N messages "0", "1", … (the request is N as text)
+  Large       one message of N bytes
+  Refuse      status 5 at once, with a text that needs encoding, and a trailer
+  Break       three messages, then status 10
+  Hang        one message, and nothing more
+  Metadata    the request's metadata, a line each
+"""
+import sys
+import time
+from concurrent import futures
+
+import grpc
+
+
+def echo(request, context):
+    return request
+
+
+def stream(request, context):
+    for number in range(int(request)):
+        yield str(number).encode()
+
+
+def large(request, context):
+    yield b"x" * int(request)
+
+
+def refuse(request, context):
+    context.set_trailing_metadata((("exception", "not-leader"), ("leader-endpoint-port", "2113")))
+    context.abort(grpc.StatusCode.NOT_FOUND, "Größe 100 % nicht gefunden\n")
+
+
+def broken(request, context):
+    for number in range(3):
+        yield str(number).encode()
+    context.abort(grpc.StatusCode.ABORTED, "Operation timed out: Consumer too slow")
+
+
+def hang(request, context):
+    yield b"only"
+    while context.is_active():
+        time.sleep(0.05)
+
+
+def metadata(request, context):
+    return "\n".join(f"{key}: {value}" for key, value in context.invocation_metadata()).encode()
+
+
+def main():
+    unary, streaming = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+    methods = {
+        "Echo": unary(echo), "Metadata": unary(metadata), "Refuse": unary(refuse), "Stream": streaming(stream),
+        "Large": streaming(large), "Break": streaming(broken), "Hang": streaming(hang),
+    }
+    options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8), options=options)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Test", methods),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    # Ends with the pipe of the test that started it.
+    sys.stdin.read()
+
+
+main()
