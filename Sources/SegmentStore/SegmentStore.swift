@@ -140,6 +140,7 @@ final class SealerSignal: @unchecked Sendable {
   private var isWanted = false
   private var isStopped = false
   private var finishedRounds = 0
+  private var sealedCount = 0
   private var failure: StoreError?
 
   func wake() {
@@ -174,6 +175,27 @@ final class SealerSignal: @unchecked Sendable {
       failure = error
       lock.wakeAll()
     }
+  }
+
+  /// One hot file was sealed; the round goes on.
+  func sealedOne() {
+    lock.withLock {
+      sealedCount += 1
+      lock.wakeAll()
+    }
+  }
+
+  /// Wakes the sealer and waits until it has sealed a hot file, or its round has ended.
+  func waitForOne() throws(StoreError) {
+    let error = lock.withLock { () -> StoreError? in
+      let round = finishedRounds
+      let sealed = sealedCount
+      isWanted = true
+      lock.wakeAll()
+      while sealedCount == sealed && finishedRounds == round && !isStopped { lock.wait() }
+      return finishedRounds == round ? nil : failure
+    }
+    if let error { throw error }
   }
 
   /// Wakes the sealer and waits until it has done, or failed at, another round.

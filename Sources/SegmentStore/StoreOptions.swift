@@ -31,6 +31,12 @@ public struct StoreOptions: Sendable {
   /// A hot file is sealed when its first event was stored so long ago, even if it is small. Looked at on every
   /// `append` and `applyRetention`.
   public var sealAfter: Duration = .seconds(3600)
+  /// Full hot files that may wait to be sealed, each with its index in memory; while there are so many and the next one
+  /// is full, `append` waits for the sealer.
+  public var sealBacklogMax = 2
+  /// Bytes of a hot file that are in memory while it is sealed; what a trace has further behind its first event goes
+  /// through a temporary file.
+  var sealWindowBytes = 24 << 20
   /// Inflated blocks of sealed segments that are kept for the next reader.
   public var blockCacheBytes = 32 << 20
   /// Raw chunks of hot files that are kept for the next reader.
@@ -91,6 +97,8 @@ public struct SegmentStoreCounters: Sendable {
   public var eventsSealed = 0
   public var seals = Durations()
   public var sealFailureCount = 0
+  /// How often, and for how long, `append` waited because the sealer was behind.
+  public var sealWaits = Durations()
   /// Transactions that were synced to disk, with everything that is written in them.
   public var syncs = Durations()
   public var transactionCount = 0

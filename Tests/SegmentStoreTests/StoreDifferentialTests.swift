@@ -74,11 +74,12 @@ struct DifferentialRun {
   let memory = MemoryTraceStore()
   var subject: SegmentStore
 
-  init(sealEventCount: Int) throws {
+  init(sealEventCount: Int, change: (inout StoreOptions) -> Void = { _ in }) throws {
     directory = try TemporaryDirectory()
     var options = StoreOptions()
     options.sealEventCount = sealEventCount
     options.retention.freeDiskBytes = 0
+    change(&options)
     self.options = options
     subject = try SegmentStore.open(directory: directory.path, options: options)
   }

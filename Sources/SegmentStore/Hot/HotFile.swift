@@ -24,7 +24,7 @@ final class HotFile: @unchecked Sendable {
 
   let path: String
   let first: Int64
-  private let files: any FileSystem
+  let files: any FileSystem
   private var writer: Connection?
   private var insert: Statement?
   private var upsert: Statement?

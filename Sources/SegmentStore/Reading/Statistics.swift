@@ -83,6 +83,7 @@ extension SegmentStore {
     counters.eventsSealed = figures.eventsSealed
     counters.seals = figures.seals
     counters.sealFailureCount = figures.sealFailureCount
+    counters.sealWaits = figures.sealWaits
     counters.syncs = figures.syncs
     counters.transactionCount = figures.transactionCount
     counters.writeErrorsByOperation = figures.writeErrors

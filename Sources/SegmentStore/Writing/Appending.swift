@@ -7,8 +7,6 @@ extension SegmentStore {
   private static let eventsPerLock = 64
   /// The largest event that can be sealed.
   private static let frameBytesMax = SegmentLimits.frameBytesMax
-  /// How many hot files there may be before `append` waits for the sealer.
-  private static let generationsMax = 3
 
   public func append(_ batches: [SourceBatch]) throws(StoreError) -> [AppendOutcome] {
     try requireWritable()
@@ -240,10 +238,16 @@ extension SegmentStore {
   }
 
   private func rotate() {
-    if files.generations.count >= Self.generationsMax {
-      // The sealer is behind: wait for it rather than keep ever more in memory. If it fails, the hot file goes on.
-      do { try sealer.runRound() } catch { log.limitedWarning("store", "sealing fails: \(error)") }
-      if files.generations.count >= Self.generationsMax { return }
+    if isSealerBehind {
+      // Wait for one file rather than keep ever more in memory. If sealing fails, the hot file goes on.
+      let start = Instant.now
+      do {
+        while isSealerBehind { try sealer.waitForOne() }
+      } catch {
+        log.limitedWarning("store", "sealing fails: \(error)")
+      }
+      figures.withLock { $0.sealWaits.add(Instant.now.nanoseconds - start.nanoseconds) }
+      if isSealerBehind { return }
     }
     do {
       try freezeActive()
@@ -253,6 +257,8 @@ extension SegmentStore {
       log.limitedWarning("store", "the next hot file cannot be made, the old one goes on: \(error)")
     }
   }
+
+  private var isSealerBehind: Bool { files.generations.count > max(options.sealBacklogMax, 1) }
 
   /// Very small transactions write whole pages each: then the WAL is brought in once it is much larger than its content.
   private func boundWAL(_ rawBytes: Int) {

@@ -28,6 +28,7 @@ extension SegmentStore {
       do {
         try sealOne(generation)
         figures.withLock { $0.seals.add(Instant.now.nanoseconds - start.nanoseconds) }
+        sealer.sealedOne()
       } catch {
         if error.code == .closed { return sealer.finished(error) }
         figures.withLock { figures in
@@ -49,13 +50,9 @@ extension SegmentStore {
     let temporary = path(name + DirectoryLayout.temporarySuffix)
     try reach("seal-begins")
     let descriptor: SegmentDescriptor
-    // The traces that are open at one time: more than is kept for readers.
-    generation.file.setCache(bytes: max(options.hotCacheBytes, 64 << 20))
-    defer { generation.file.setCache(bytes: options.hotCacheBytes) }
     do {
       let sources = lock.withLock { state.sources }
-      let sealing = Sealing(store: self, generation: generation, sources: sources)
-      descriptor = try sealing.write(to: temporary)
+      descriptor = try SegmentFeed(store: self, generation: generation, sources: sources).write(to: temporary)
     } catch {
       try? fileSystem.remove(temporary)
       throw error
@@ -125,93 +122,5 @@ extension SegmentStore {
       startedTraceCount: index.startedTraceCount, rawBytes: descriptor.rawBytes, fileBytes: descriptor.fileBytes,
       firstCreated: descriptor.firstCreated, lastCreated: descriptor.lastCreated,
       firstStored: descriptor.firstStored, lastStored: descriptor.lastStored, reason: "")
-  }
-}
-
-/// Writes one frozen generation as a segment: whole traces in the order of their first events, then what is in none.
-struct Sealing {
-  private let store: SegmentStore
-  private let generation: HotGeneration
-  private let sources: SourceTable
-
-  init(store: SegmentStore, generation: HotGeneration, sources: SourceTable) {
-    self.store = store
-    self.generation = generation
-    self.sources = sources
-  }
-
-  func write(to path: String) throws(StoreError) -> SegmentDescriptor {
-    let index = generation.index
-    let writer = try SegmentWriter(path: path, files: store.fileSystem)
-    var extras = SegmentExtras()
-    var isWritten = ContiguousArray(repeating: false, count: index.traceTable.count + 1)
-    for place in 0..<index.count {
-      let trace = index.traces[place]
-      if trace == 0 || isWritten[Int(trace)] { continue }
-      isWritten[Int(trace)] = true
-      try writer.beginTrace(index.traceTable.identifier(trace))
-      for member in index.places(ofTraceNumber: trace) {
-        try add(member, index.traceTable.identifier(trace), writer, &extras)
-      }
-      try writer.endTrace()
-      if store.sealer.isStopping { throw StoreError(.closed, "the store is closing", hint: "") }
-    }
-    if index.traces.contains(0) {
-      try writer.beginTrace(nil)
-      for place in 0..<index.count where index.traces[place] == 0 { try add(place, nil, writer, &extras) }
-      try writer.endTrace()
-    }
-    finish(&extras)
-    return try writer.finish(extras)
-  }
-
-  private func add(
-    _ place: Int, _ trace: Identifier?, _ writer: SegmentWriter, _ extras: inout SegmentExtras
-  ) throws(StoreError) {
-    let index = generation.index
-    try generation.withEvent(generation.location(place)) { (event) throws(StoreError) in
-      try writer.add(event)
-      if index.has(HotIndex.Flag.waits, place), let cause = event.cause {
-        extras.unresolved.append(
-          UnresolvedChild(
-            cause: cause, childID: event.id, ordinal: event.ordinal, created: event.created,
-            label: index.label(place), trace: trace, failure: event.failure, sourceIndex: event.sourceIndex))
-      }
-      if trace == nil, event.eventClass == .domain {
-        extras.uncorrelated.append(
-          UncorrelatedEvent(
-            ordinal: event.ordinal, id: event.id, cause: event.cause, sourceIndex: event.sourceIndex,
-            label: index.label(place), created: event.created, failure: event.failure))
-      }
-    }
-  }
-
-  private func finish(_ extras: inout SegmentExtras) {
-    let index = generation.index
-    var labels: Set<UInt32> = []
-    var sourceNumbers: Set<UInt32> = []
-    index.forEachEdge { edge in extras.edges.append(edge) }
-    for edge in extras.edges {
-      labels.insert(edge.childLabel)
-      labels.insert(edge.causeLabel)
-    }
-    index.forEachFailure { label, created in
-      labels.insert(label)
-      extras.failures.append(SegmentFailure(label: label, created: created))
-    }
-    for child in extras.unresolved { labels.insert(child.label) }
-    for event in extras.uncorrelated { labels.insert(event.label) }
-    for place in 0..<index.count { sourceNumbers.insert(UInt32(index.sources[place])) }
-    extras.unresolved.sort { $0.ordinal < $1.ordinal }
-    extras.healed = index.healed.map(\.childOrdinal).sorted()
-    let names = sources
-    store.lock.withLock {
-      for label in labels.sorted() {
-        extras.labels.append((label, store.state.labels.names(label) { names.name($0) }))
-      }
-    }
-    extras.sources = sourceNumbers.sorted().map { ($0, names.name($0)) }
-    extras.firstStored = index.firstStored ?? Timestamp(nanoseconds: 0)
-    extras.lastStored = index.lastStored ?? Timestamp(nanoseconds: 0)
   }
 }

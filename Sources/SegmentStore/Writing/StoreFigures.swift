@@ -18,6 +18,7 @@ struct StoreFigures {
   var writeErrors: [String: Int] = [:]
   var seals = SegmentStoreCounters.Durations()
   var syncs = SegmentStoreCounters.Durations()
+  var sealWaits = SegmentStoreCounters.Durations()
 
   mutating func failed(_ operation: String) { writeErrors[operation, default: 0] += 1 }
 }

@@ -19,7 +19,10 @@ struct ImportCommand {
     let configuration = try ConfigurationLoader.loadValid(parsed)
     let inputs = try open(parsed.arguments)
     let log = Log(minimum: .warning)
-    let store = try StoreFactory.open(configuration.dataDirectory, configuration.storeOptions, log)
+    var options = configuration.storeOptions
+    // A file can wait: one hot file less in memory costs an import no time, because sealing is what it waits for.
+    options.sealBacklogMax = 1
+    let store = try StoreFactory.open(configuration.dataDirectory, options, log)
     let pipeline = IngestPipeline(store: store, log: log)
     pipeline.start()
     let interruption = Interruption()

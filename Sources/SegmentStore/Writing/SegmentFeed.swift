@@ -1,0 +1,112 @@
+import EventModel
+import Platform
+import TraceStore
+
+/// Writes one frozen generation as a segment: whole traces in the order of their first events, then what is in none.
+struct SegmentFeed {
+  private let store: SegmentStore
+  private let generation: HotGeneration
+  private let sources: SourceTable
+
+  init(store: SegmentStore, generation: HotGeneration, sources: SourceTable) {
+    self.store = store
+    self.generation = generation
+    self.sources = sources
+  }
+
+  func write(to path: String) throws(StoreError) -> SegmentDescriptor {
+    let index = generation.index
+    let order = SealOrder(index)
+    let frames = try SealFrames(
+      generation, order, directory: store.directory, windowBytes: store.options.sealWindowBytes)
+    let writer = try SegmentWriter(path: path, files: store.fileSystem)
+    var extras = SegmentExtras()
+    for rank in order.traces.indices {
+      let trace = index.traceTable.identifier(order.traces[rank])
+      try frames.moveToTrace(rank)
+      try writer.beginTrace(trace)
+      for slot in order.slots(rank) {
+        let event = try frames.event(slot: slot, rank: rank)
+        try writer.add(event)
+        let place = Int(order.places[slot])
+        if index.has(HotIndex.Flag.waits, place) { note(waiting: event, place, trace, &extras) }
+      }
+      try writer.endTrace()
+      if store.sealer.isStopping { throw StoreError(.closed, "the store is closing", hint: "") }
+    }
+    if order.untracedCount > 0 { try writeUntraced(frames, writer, &extras) }
+    finish(&extras)
+    return try writer.finish(extras)
+  }
+
+  private func writeUntraced(
+    _ frames: SealFrames, _ writer: SegmentWriter, _ extras: inout SegmentExtras
+  ) throws(StoreError) {
+    let index = generation.index
+    try writer.beginTrace(nil)
+    try frames.forEachUntraced { (place, event) throws(StoreError) in
+      try writer.add(event)
+      if index.has(HotIndex.Flag.waits, place) { note(waiting: event, place, nil, &extras) }
+      if event.eventClass == .domain {
+        extras.uncorrelated.append(
+          UncorrelatedEvent(
+            ordinal: event.ordinal, id: event.id, cause: event.cause, sourceIndex: event.sourceIndex,
+            label: index.label(place), created: event.created, failure: event.failure))
+      }
+    }
+    try writer.endTrace()
+  }
+
+  private func note(waiting event: EventView, _ place: Int, _ trace: Identifier?, _ extras: inout SegmentExtras) {
+    guard let cause = event.cause else { return }
+    extras.unresolved.append(
+      UnresolvedChild(
+        cause: cause, childID: event.id, ordinal: event.ordinal, created: event.created,
+        label: generation.index.label(place), trace: trace, failure: event.failure, sourceIndex: event.sourceIndex))
+  }
+
+  private func finish(_ extras: inout SegmentExtras) {
+    let index = generation.index
+    var labels = NumberSet()
+    var sourceNumbers = NumberSet()
+    index.forEachEdge { edge in
+      labels.insert(edge.childLabel)
+      labels.insert(edge.causeLabel)
+      extras.edges.append(edge)
+    }
+    index.forEachFailure { label, created in
+      labels.insert(label)
+      extras.failures.append(SegmentFailure(label: label, created: created))
+    }
+    for child in extras.unresolved { labels.insert(child.label) }
+    for event in extras.uncorrelated { labels.insert(event.label) }
+    for source in index.sources { sourceNumbers.insert(UInt32(source)) }
+    extras.unresolved.sort { $0.ordinal < $1.ordinal }
+    extras.healed = index.healed.map(\.childOrdinal).sorted()
+    let names = sources
+    for label in labels.sorted {
+      // One by one: neither readers nor the writer shall wait for all of them.
+      let found = store.lock.withLock { store.state.labels.names(label) { names.name($0) } }
+      extras.labels.append((label, found))
+    }
+    extras.sources = sourceNumbers.sorted.map { ($0, names.name($0)) }
+    extras.firstStored = index.firstStored ?? Timestamp(nanoseconds: 0)
+    extras.lastStored = index.lastStored ?? Timestamp(nanoseconds: 0)
+  }
+}
+
+/// Small numbers, each once: a flag for each, because it is asked for every event.
+private struct NumberSet {
+  private var isIn: ContiguousArray<Bool> = []
+
+  @inline(__always) mutating func insert(_ number: UInt32) {
+    if Int(number) >= isIn.count { grow(Int(number)) }
+    isIn[Int(number)] = true
+  }
+
+  private mutating func grow(_ number: Int) {
+    isIn.append(contentsOf: repeatElement(false, count: max(number + 1, isIn.count * 2) - isIn.count))
+  }
+
+  var sorted: [UInt32] { isIn.indices.filter { isIn[$0] }.map { UInt32($0) } }
+}
