@@ -22,6 +22,7 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
   let blockCache: BlockCache
   let figures = Locked(StoreFigures())
   let sealer = SealerSignal()
+  let mergeRetry = Locked(MergeRetry())
   let directoryLock: DirectoryLock?
   private let sealerThread = Locked<WorkerThread?>(nil)
   private let closed = Locked(false)
@@ -77,9 +78,15 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
     let signal = sealer
     sealerThread.withLock { thread in
       thread = WorkerThread(name: "sealer") {
-        while signal.waitForWork() { weak.store?.sealAllFrozen() }
+        while signal.waitForWork() { weak.store?.sealAndMerge() }
       }
     }
+  }
+
+  /// On the sealer's thread.
+  private func sealAndMerge() {
+    sealAllFrozen()
+    mergeWhileDue()
   }
 
   func path(_ name: String) -> String { directory + "/" + name }
@@ -141,6 +148,7 @@ final class SealerSignal: @unchecked Sendable {
   private var isStopped = false
   private var finishedRounds = 0
   private var sealedCount = 0
+  private var finishedMerges = 0
   private var failure: StoreError?
 
   func wake() {
@@ -165,6 +173,32 @@ final class SealerSignal: @unchecked Sendable {
       while !isWanted && !isStopped { lock.wait() }
       isWanted = false
       return !isStopped
+    }
+  }
+
+  /// Whether there is work, which the caller does then.
+  func takeWork() -> Bool {
+    lock.withLock {
+      defer { isWanted = false }
+      return isWanted && !isStopped
+    }
+  }
+
+  /// Nothing is left to be merged, or it cannot be.
+  func finishedMerging() {
+    lock.withLock {
+      finishedMerges += 1
+      lock.wakeAll()
+    }
+  }
+
+  /// Wakes the sealer and waits until it has looked for segments to merge, and merged them.
+  func runMerges() {
+    lock.withLock {
+      let round = finishedMerges
+      isWanted = true
+      lock.wakeAll()
+      while finishedMerges == round && !isStopped { lock.wait() }
     }
   }
 

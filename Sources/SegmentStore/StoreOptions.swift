@@ -42,6 +42,10 @@ public struct StoreOptions: Sendable {
   /// Raw chunks of hot files that are kept for the next reader.
   public var hotCacheBytes = 16 << 20
   public var retention = RetentionPolicy()
+  /// Neighbouring segments become one when there are so many of a size; below 2: never.
+  public var mergeFactor = 8
+  /// How often what sealing made may grow by that factor: 1 ends at 8 times `sealEventCount`.
+  public var mergeLevelMax = 1
   /// Children that wait for a cause which is not stored (yet); more are counted and not healed.
   public var unresolvedMax = 1_000_000
   /// Distinct combinations of source, service, handler and event type; more share the label `_overflow`.
@@ -99,10 +103,15 @@ public struct SegmentStoreCounters: Sendable {
   public var sealFailureCount = 0
   /// How often, and for how long, `append` waited because the sealer was behind.
   public var sealWaits = Durations()
+  /// Segments that became one: how often, and the bytes of files that were read and written.
+  public var merges = Durations()
+  public var mergedBytesRead = 0
+  public var mergedBytesWritten = 0
+  public var mergeFailureCount = 0
   /// Transactions that were synced to disk, with everything that is written in them.
   public var syncs = Durations()
   public var transactionCount = 0
-  /// Failed writes by operation: `append`, `sync`, `seal`, `delete`.
+  /// Failed writes by operation: `append`, `sync`, `seal`, `merge`, `delete`.
   public var writeErrorsByOperation: [String: Int] = [:]
   public var segmentsDropped = 0
   public var eventsDropped = 0

@@ -102,6 +102,11 @@ private struct StoreVerifier {
     try checkRows(VoidEdge.self, catalog)
     try checkRows(FailureCorrection.self, catalog)
     try checkRows(DroppedRange.self, catalog)
+    try checkRows(CatalogRow.Meta.self, catalog)
+    if try catalog.hasAllTables() {
+      try checkRows(DroppedSource.self, catalog)
+      try checkRows(SegmentSource.self, catalog)
+    }
     guard let contents = try attempt(name, { () throws(StoreError) in try catalog.load() }) else { return report }
     for segment in contents.segments { try check(segment) }
     checkRanges(contents)
@@ -186,7 +191,9 @@ private struct StoreVerifier {
   /// Every ordinal up to the last sealed one belongs to one segment, or to what was deleted.
   private mutating func checkRanges(_ contents: CatalogContents) {
     let segments = contents.segments.map { ($0.firstOrdinal, $0.lastOrdinal, $0.name) }
-    let dropped = contents.dropped.map { ($0.first, $0.last, "what was deleted") }
+    let all = contents.dropped.ranges.map { ($0.first, $0.last, "what was deleted") }
+    // What was deleted between two segments lies inside the one they became.
+    let dropped = all.filter { range in !segments.contains { $0.0 <= range.0 && range.1 <= $0.1 } }
     let ranges = (segments + dropped).sorted { $0.0 < $1.0 }
     for (one, next) in zip(ranges, ranges.dropFirst()) where next.0 != one.1 + 1 {
       let message = next.0 <= one.1 ? "share ordinals" : "have ordinals between them that no file holds"

@@ -34,13 +34,6 @@ struct LateAssignment: Hashable, Sendable {
   var stored: Identifier?
 }
 
-/// A range of ordinals that retention deleted.
-struct DroppedRange: Hashable, Sendable {
-  var first: Int64
-  var last: Int64
-  var eventCount: Int
-}
-
 /// Everything the catalog says, read in one transaction.
 struct CatalogContents: Sendable {
   var sources: [(index: UInt32, name: String)] = []
@@ -51,7 +44,9 @@ struct CatalogContents: Sendable {
   var late: [LateAssignment] = []
   var voidEdges: [VoidEdge] = []
   var corrections: [FailureCorrection] = []
-  var dropped: [DroppedRange] = []
+  var dropped = DroppedEvents()
+  var segmentSources: [SegmentSource] = []
+  var flags: Set<String> = []
 }
 
 /// `catalog.db`: which files count. Always synced (`synchronous=FULL`); every row carries a checksum.
@@ -84,6 +79,13 @@ final class Catalog {
       created INTEGER NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS dropped(first_ordinal INTEGER PRIMARY KEY, last_ordinal INTEGER NOT NULL,
       event_count INTEGER NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS dropped_sources(first_ordinal INTEGER NOT NULL, source_index INTEGER NOT NULL,
+      last_ordinal INTEGER NOT NULL, event_count INTEGER NOT NULL, crc INTEGER NOT NULL,
+      PRIMARY KEY(first_ordinal, source_index)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS segment_sources(first_ordinal INTEGER NOT NULL, source_index INTEGER NOT NULL,
+      event_count INTEGER NOT NULL, raw_bytes INTEGER NOT NULL, first_major INTEGER NOT NULL,
+      first_minor INTEGER NOT NULL, last_major INTEGER NOT NULL, last_minor INTEGER NOT NULL, crc INTEGER NOT NULL,
+      PRIMARY KEY(first_ordinal, source_index)) WITHOUT ROWID;
     """
 
   /// - Parameter create: false never writes, not even a missing table.
@@ -98,7 +100,11 @@ final class Catalog {
         .unsupportedFormat, "\(path) has format \(version); this program knows up to \(Self.formatVersion)",
         hint: "use the Clew that wrote it, or a newer one")
     }
-    if create && version == 0 { try createTables() }
+    // Tables are only ever added: an older catalog gets those it lacks, and an older program does not see them.
+    if create {
+      let isComplete = try hasAllTables()
+      if version == 0 || !isComplete { try createTables() }
+    }
     if !create && version == 0 {
       throw StoreError(
         .notFound, "\(path) holds no store yet", hint: "let `clew serve` or `clew import` write to it first")
@@ -106,6 +112,16 @@ final class Catalog {
   }
 
   func close() { connection.close() }
+
+  func hasAllTables() throws(StoreError) -> Bool {
+    let tables = ["\(DroppedSource.table)", "\(SegmentSource.table)"]
+    for table in tables where try !hasTable(table) { return false }
+    return true
+  }
+
+  private func hasTable(_ name: String) throws(StoreError) -> Bool {
+    try connection.integer("SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='\(name)'") == 1
+  }
 
   private func createTables() throws(StoreError) {
     try connection.transaction { () throws(StoreError) in
@@ -125,15 +141,23 @@ final class Catalog {
       contents.late = try rows(LateAssignment.self)
       contents.voidEdges = try rows(VoidEdge.self)
       contents.corrections = try rows(FailureCorrection.self)
-      contents.dropped = try rows(DroppedRange.self)
+      contents.dropped.ranges = try rows(DroppedRange.self)
+      contents.flags = Set(try rows(CatalogRow.Meta.self).map(\.key))
+      if try hasAllTables() {
+        contents.dropped.sources = try rows(DroppedSource.self)
+        contents.segmentSources = try rows(SegmentSource.self)
+      }
       return contents
     }
   }
 
-  private func rows<Row: StoredRow>(_ type: Row.Type) throws(StoreError) -> [Row] {
+  /// Rows by their key.
+  ///
+  /// - Parameter condition: of SQL; "": all.
+  func rows<Row: StoredRow>(_ type: Row.Type, _ condition: String = "") throws(StoreError) -> [Row] {
     var found: [Row] = []
     var problem: String?
-    try forEachRow(type) { row, valid in
+    try forEachRow(type, condition) { row, valid in
       if valid, let row { found.append(row) } else if problem == nil { problem = "row \(found.count + 1)" }
     }
     if let problem {
@@ -145,8 +169,11 @@ final class Catalog {
   }
 
   /// Calls `body` with every row and whether its checksum holds.
-  func forEachRow<Row: StoredRow>(_ type: Row.Type, _ body: (Row?, Bool) -> Void) throws(StoreError) {
-    let statement = try connection.prepare("SELECT \(Row.columns), crc FROM \(Row.table) ORDER BY 1, 2")
+  func forEachRow<Row: StoredRow>(
+    _ type: Row.Type, _ condition: String = "", _ body: (Row?, Bool) -> Void
+  ) throws(StoreError) {
+    let part = condition.isEmpty ? "" : "WHERE \(condition)"
+    let statement = try connection.prepare("SELECT \(Row.columns), crc FROM \(Row.table) \(part) ORDER BY 1, 2")
     while try statement.step() {
       let row = Row(statement)
       let stored = UInt32(truncatingIfNeeded: statement.integer(Row.columnCount))
@@ -168,14 +195,31 @@ final class Catalog {
     try connection.execute("DELETE FROM hot WHERE first_ordinal=\(first)")
   }
 
-  func removeSegment(first: Int64, last: Int64) throws(StoreError) {
+  func execute(_ sql: String) throws(StoreError) { try connection.execute(sql) }
+
+  func hasSegment(_ name: String) throws(StoreError) -> Bool {
+    try rows(CatalogSegment.self).contains { $0.name == name }
+  }
+
+  /// The row of a segment and what is counted by source; what is known of its events stays.
+  func removeSegmentRow(first: Int64) throws(StoreError) {
     try connection.execute("DELETE FROM segments WHERE first_ordinal=\(first)")
+    try connection.execute("DELETE FROM segment_sources WHERE first_ordinal=\(first)")
+  }
+
+  func removeSegment(first: Int64, last: Int64) throws(StoreError) {
+    try removeSegmentRow(first: first)
     try connection.execute("DELETE FROM late WHERE ordinal BETWEEN \(first) AND \(last)")
     try connection.execute("DELETE FROM void_edges WHERE child_ordinal BETWEEN \(first) AND \(last)")
     try connection.execute("DELETE FROM failure_corrections WHERE ordinal BETWEEN \(first) AND \(last)")
   }
 
-  func removeDropped() throws(StoreError) { try connection.execute("DELETE FROM dropped") }
+  /// The tables of what was deleted are short, and written anew.
+  func replace(_ dropped: DroppedEvents) throws(StoreError) {
+    try connection.execute("DELETE FROM dropped; DELETE FROM dropped_sources")
+    for range in dropped.ranges { try put(range) }
+    for range in dropped.sources { try put(range) }
+  }
 
   /// The file stays small: its WAL is brought in when nothing else is going on.
   func checkpoint() { try? connection.execute("PRAGMA wal_checkpoint(PASSIVE)") }

@@ -63,6 +63,39 @@ enum CatalogRow {
     func bind(_ statement: Statement) throws(StoreError) { try statement.bind(1, first) }
     func addColumns(to checksum: inout RowChecksum) { checksum.add(first) }
   }
+
+  /// A fact about the store as a whole.
+  struct Meta: StoredRow {
+    /// Events got another trace than their file said, and a merged file says it now.
+    static let assignmentsWereMerged = "assignments_were_merged"
+
+    /// Those that are not known were written by a newer program, and say nothing to this one.
+    var key: String
+    var value: Int64
+
+    static var table: StaticString { "meta" }
+    static var columns: String { "key,value" }
+    static var columnCount: Int32 { 2 }
+
+    init(key: String, value: Int64) {
+      self.key = key
+      self.value = value
+    }
+
+    init?(_ statement: Statement) {
+      self.init(key: statement.text(0), value: statement.integer(1))
+    }
+
+    func bind(_ statement: Statement) throws(StoreError) {
+      try statement.bind(1, key)
+      try statement.bind(2, value)
+    }
+
+    func addColumns(to checksum: inout RowChecksum) {
+      checksum.add(key)
+      checksum.add(value)
+    }
+  }
 }
 
 extension CatalogSegment: StoredRow {
@@ -224,30 +257,6 @@ extension FailureCorrection: StoredRow {
     checksum.add(delta)
     for name in names { checksum.add(name) }
     checksum.add(created.nanoseconds)
-  }
-}
-
-extension DroppedRange: StoredRow {
-  static var table: StaticString { "dropped" }
-  static var columns: String { "first_ordinal,last_ordinal,event_count" }
-  static var columnCount: Int32 { 3 }
-
-  init?(_ statement: Statement) {
-    self.init(
-      first: statement.integer(0), last: statement.integer(1), eventCount: Int(statement.integer(2)))
-    if first > last { return nil }
-  }
-
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, first)
-    try statement.bind(2, last)
-    try statement.bind(3, eventCount)
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(first)
-    checksum.add(last)
-    checksum.add(eventCount)
   }
 }
 

@@ -32,6 +32,12 @@ enum DirectoryLayout {
     return first...last
   }
 
+  /// How often the events of a segment were merged, as its name tells.
+  static func segmentLevel(_ name: String) -> Int? {
+    guard segmentRange(name) != nil else { return nil }
+    return Int(name.dropFirst(4).prefix { $0 != "-" })
+  }
+
   /// What belongs to one SQLite file: itself, its WAL, the WAL's index, a rollback journal.
   static func withCompanions(_ path: String) -> [String] { [path, path + "-wal", path + "-shm", path + "-journal"] }
 

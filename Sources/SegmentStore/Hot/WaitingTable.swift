@@ -157,4 +157,10 @@ struct WaitingTable {
     forEach { if ordinals.contains($0.ordinal) { causes.append($0.cause) } }
     for cause in causes { remove(of: cause) { ordinals.contains($0.ordinal) } }
   }
+
+  mutating func remove(ordinals: Set<Int64>) {
+    var causes: [IdentifierKey] = []
+    forEach { if ordinals.contains($0.ordinal) { causes.append($0.cause) } }
+    for cause in causes { remove(of: cause) { ordinals.contains($0.ordinal) } }
+  }
 }

@@ -84,6 +84,10 @@ extension SegmentStore {
     counters.seals = figures.seals
     counters.sealFailureCount = figures.sealFailureCount
     counters.sealWaits = figures.sealWaits
+    counters.merges = figures.merges
+    counters.mergedBytesRead = figures.mergedBytesRead
+    counters.mergedBytesWritten = figures.mergedBytesWritten
+    counters.mergeFailureCount = figures.mergeFailureCount
     counters.syncs = figures.syncs
     counters.transactionCount = figures.transactionCount
     counters.writeErrorsByOperation = figures.writeErrors

@@ -81,4 +81,22 @@ struct LateTable: Sendable {
       correctionByOrdinal[ordinal] = nil
     }
   }
+
+  // MARK: Merging
+
+  mutating func replace(assignmentOf ordinal: Int64, _ change: (LateAssignment) -> LateAssignment?) {
+    guard let known = byOrdinal[ordinal] else { return }
+    if let trace = known.trace { forget(ordinal, in: trace.key) }
+    byOrdinal[ordinal] = nil
+    if let changed = change(known) { set(changed) }
+  }
+
+  mutating func replace(correctionOf ordinal: Int64, _ change: (FailureCorrection) -> FailureCorrection?) {
+    guard let known = correctionByOrdinal[ordinal] else { return }
+    correctionByOrdinal[ordinal] = change(known)
+  }
+
+  mutating func replaceVoids(_ change: (VoidEdge) -> VoidEdge?) {
+    for (child, before) in voidBefore { voidBefore[child] = change(VoidEdge(child: child, before: before))?.before }
+  }
 }

@@ -12,7 +12,11 @@ final class StoreState {
   var quarantined: [CatalogSegment] = []
   /// Names of hot files with damaged rows.
   var damagedHot: [String] = []
-  var dropped: [DroppedRange] = []
+  var dropped = DroppedEvents()
+  /// By the first ordinal of the segment: what it holds of each source; nothing for segments of older programs.
+  var segmentSources: [Int64: [SegmentSource]] = [:]
+  /// A merged file says of some events another trace than the one they were stored with.
+  var assignmentsWereMerged = false
   var sources = SourceTable()
   var labels: LabelTable
   var waiting: WaitingTable
@@ -40,8 +44,13 @@ final class StoreState {
     var parts = quarantined.map { MissingPart.damagedSegment(name: $0.name) }
     parts += segments.filter(\.isDamaged).map { .damagedSegment(name: $0.name) }
     parts += damagedHot.map { .damagedSegment(name: $0) }
-    for range in dropped { parts.append(.droppedByRetention(ordinals: range.first...range.last)) }
+    for range in dropped.ranges { parts.append(.droppedByRetention(ordinals: range.first...range.last)) }
     return parts
+  }
+
+  /// Whether this segment is a part of the store, damaged or not.
+  func hasFile(_ name: String) -> Bool {
+    segments.contains { $0.name == name } || quarantined.contains { $0.name == name }
   }
 
   func generation(of ordinal: Int64) -> HotGeneration? {

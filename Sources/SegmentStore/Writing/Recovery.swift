@@ -36,7 +36,9 @@ extension SegmentStore {
     for void in contents.voidEdges { state.late.set(void) }
     for correction in contents.corrections { state.late.set(correction) }
     state.dropped = contents.dropped
-    var last: Int64 = contents.dropped.map(\.last).max() ?? 0
+    state.segmentSources = Dictionary(grouping: contents.segmentSources, by: \.firstOrdinal)
+    state.assignmentsWereMerged = contents.flags.contains(CatalogRow.Meta.assignmentsWereMerged)
+    var last: Int64 = contents.dropped.ranges.map(\.last).max() ?? 0
     last = max(last, contents.segments.map(\.lastOrdinal).max() ?? 0)
     state.lastOrdinal = last
     var hot = contents.hot
@@ -47,7 +49,7 @@ extension SegmentStore {
     state.labels.forgetAnnouncements()
     if isWritable {
       if state.generations.isEmpty { try beginGeneration() }
-      if state.generations.count > 1 { sealer.wake() }
+      if state.generations.count > 1 || isMergingDue { sealer.wake() }
     }
   }
 
@@ -59,13 +61,13 @@ extension SegmentStore {
     let known = Set(contents.segments.map(\.name))
     var hot = contents.hot
     let sealed =
-      contents.segments.map { $0.firstOrdinal...$0.lastOrdinal } + contents.dropped.map { $0.first...$0.last }
+      contents.segments.map { $0.firstOrdinal...$0.lastOrdinal } + contents.dropped.ranges.map { $0.first...$0.last }
     for name in names {
       if name.contains(DirectoryLayout.temporarySuffix) {
         try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
       } else if let range = DirectoryLayout.segmentRange(name), !known.contains(name) {
         if contents.hot.contains(where: { range.contains($0) }) || sealed.contains(where: { $0.overlaps(range) }) {
-          log.info("store", "\(name) was not published; its events are still in the hot file")
+          log.info("store", "\(name) was not published, or has been merged; its events are in another file")
           try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
         } else {
           log.warning("store", "\(name) is no segment of this store; it is left alone")
@@ -157,10 +159,14 @@ extension SegmentStore {
     var row = handle.row
     row.state = .quarantined
     row.reason = handle.damageReason
-    try withCatalog { (catalog) throws(StoreError) in try catalog.put(row) }
-    lock.withLock {
-      state.segments.removeAll { $0 === handle }
-      state.quarantined.append(row)
+    // The catalog is held until memory says the same: a merge of this segment must not come between.
+    try withCatalog { (catalog) throws(StoreError) in
+      guard lock.withLock({ state.segments.contains { $0 === handle } }) else { return }
+      try catalog.put(row)
+      lock.withLock {
+        state.segments.removeAll { $0 === handle }
+        state.quarantined.append(row)
+      }
     }
   }
 
@@ -271,7 +277,9 @@ extension StoreState {
     segments = []
     quarantined = []
     damagedHot = []
-    dropped = []
+    dropped = DroppedEvents()
+    segmentSources = [:]
+    assignmentsWereMerged = false
     sources = SourceTable()
     labels = LabelTable(entriesMax: options.labelsMax, bytesMax: options.labelBytesMax)
     waiting = WaitingTable(countMax: options.unresolvedMax)
@@ -309,7 +317,11 @@ extension StoreState {
   func wait(_ row: UnresolvedChild, label: UInt32) {
     let trace = late.trace(of: row.ordinal, stored: row.trace)
     // Since its file was written, another event of its id may have become the one that counts.
-    if !late.isEmpty, let trace, firstOrdinal(of: row.childID.key, in: trace.key) != row.ordinal { return }
+    if !late.isEmpty || assignmentsWereMerged, let trace,
+      firstOrdinal(of: row.childID.key, in: trace.key) != row.ordinal
+    {
+      return
+    }
     var child = WaitingTable.Child(
       cause: row.cause.key, ordinal: row.ordinal, created: row.created, label: label, source: row.sourceIndex,
       failure: row.failure, hasNoTrace: trace == nil, traceOrID: trace?.key ?? row.childID.key)

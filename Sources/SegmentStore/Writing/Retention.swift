@@ -78,23 +78,28 @@ extension SegmentStore {
     for name in names {
       let handle = lock.withLock { state.segments.first { $0.name == name } }
       guard let row = handle?.row ?? lock.withLock({ state.quarantined.first { $0.name == name } }) else { continue }
-      let dropped = lock.withLock { Self.extended(state.dropped, with: row) }
       try reach("retention-begins")
-      try withCatalog { (catalog) throws(StoreError) in
+      // The catalog is held until memory says the same: a merge of this segment must not come between.
+      let isGone = try withCatalog { (catalog) throws(StoreError) -> Bool in
+        guard lock.withLock({ state.hasFile(name) }) else { return false }
+        var dropped = lock.withLock { state.dropped }
+        dropped.add(row)
         try catalog.transaction { () throws(StoreError) in
           try catalog.removeSegment(first: row.firstOrdinal, last: row.lastOrdinal)
-          try catalog.removeDropped()
-          for range in dropped { try catalog.put(range) }
+          try catalog.replace(dropped)
         }
+        try reach("retention-in-catalog")
+        lock.withLock {
+          state.dropped = dropped
+          state.segments.removeAll { $0.name == name }
+          state.quarantined.removeAll { $0.name == name }
+          state.segmentSources[row.firstOrdinal] = nil
+          state.waiting.remove(ordinals: row.firstOrdinal...row.lastOrdinal)
+          state.late.remove(ordinals: row.firstOrdinal...row.lastOrdinal)
+        }
+        return true
       }
-      try reach("retention-in-catalog")
-      lock.withLock {
-        state.dropped = dropped
-        state.segments.removeAll { $0.name == name }
-        state.quarantined.removeAll { $0.name == name }
-        state.waiting.remove(ordinals: row.firstOrdinal...row.lastOrdinal)
-        state.late.remove(ordinals: row.firstOrdinal...row.lastOrdinal)
-      }
+      guard isGone else { continue }
       if let handle {
         handle.retire()
       } else {
@@ -106,21 +111,5 @@ extension SegmentStore {
       }
       log.info("store", "\(name) with \(row.eventCount) events was deleted by retention")
     }
-  }
-
-  /// Neighbouring ranges become one, so that the table stays as short as retention is regular.
-  static func extended(_ ranges: [DroppedRange], with row: CatalogSegment) -> [DroppedRange] {
-    let all =
-      ranges + [DroppedRange(first: row.firstOrdinal, last: row.lastOrdinal, eventCount: row.eventCount)]
-    var merged: [DroppedRange] = []
-    for range in all.sorted(by: { $0.first < $1.first }) {
-      if let last = merged.last, last.last + 1 >= range.first {
-        merged[merged.count - 1].last = max(last.last, range.last)
-        merged[merged.count - 1].eventCount += range.eventCount
-      } else {
-        merged.append(range)
-      }
-    }
-    return merged
   }
 }

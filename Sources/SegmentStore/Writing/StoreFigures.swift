@@ -12,6 +12,10 @@ struct StoreFigures {
   var bytesSealed = 0
   var eventsSealed = 0
   var sealFailureCount = 0
+  var merges = SegmentStoreCounters.Durations()
+  var mergedBytesRead = 0
+  var mergedBytesWritten = 0
+  var mergeFailureCount = 0
   var transactionCount = 0
   var segmentsDropped = 0
   var eventsDropped = 0

@@ -1,0 +1,149 @@
+import EventModel
+import TraceStore
+
+/// A range of ordinals that retention deleted.
+struct DroppedRange: Hashable, Sendable {
+  var first: Int64
+  var last: Int64
+  var eventCount: Int
+}
+
+/// Events of one source that retention deleted out of a range of ordinals; what else the range holds is there.
+struct DroppedSource: Hashable, Sendable {
+  var first: Int64
+  var last: Int64
+  var source: UInt32
+  var eventCount: Int
+}
+
+/// Everything that retention deleted. Neighbouring ranges become one, so that it stays as short as retention is regular.
+struct DroppedEvents: Sendable {
+  /// By ordinal, not touching each other.
+  var ranges: [DroppedRange] = []
+  /// By source and ordinal.
+  var sources: [DroppedSource] = []
+
+  var isEmpty: Bool { ranges.isEmpty && sources.isEmpty }
+
+  /// A whole segment.
+  mutating func add(_ row: CatalogSegment) {
+    ranges.append(DroppedRange(first: row.firstOrdinal, last: row.lastOrdinal, eventCount: row.eventCount))
+    ranges.sort { $0.first < $1.first }
+    ranges = ranges.reduce(into: []) { joined, next in
+      if let last = joined.last, last.last + 1 >= next.first {
+        joined[joined.count - 1].last = max(last.last, next.last)
+        joined[joined.count - 1].eventCount += next.eventCount
+      } else {
+        joined.append(next)
+      }
+    }
+    // What was taken of single sources before is part of it.
+    let range = row.firstOrdinal...row.lastOrdinal
+    for taken in sources where range.contains(taken.first) && range.contains(taken.last) {
+      if let place = ranges.firstIndex(where: { $0.first <= taken.first && taken.last <= $0.last }) {
+        ranges[place].eventCount += taken.eventCount
+      }
+    }
+    sources.removeAll { range.contains($0.first) && range.contains($0.last) }
+  }
+
+  mutating func add(_ dropped: DroppedSource) {
+    sources.append(dropped)
+    sources.sort { ($0.source, $0.first) < ($1.source, $1.first) }
+    sources = sources.reduce(into: []) { joined, next in
+      if let last = joined.last, last.source == next.source, last.last + 1 >= next.first {
+        joined[joined.count - 1].last = max(last.last, next.last)
+        joined[joined.count - 1].eventCount += next.eventCount
+      } else {
+        joined.append(next)
+      }
+    }
+  }
+}
+
+extension DroppedRange: StoredRow {
+  static var table: StaticString { "dropped" }
+  static var columns: String { "first_ordinal,last_ordinal,event_count" }
+  static var columnCount: Int32 { 3 }
+
+  init?(_ statement: Statement) {
+    self.init(
+      first: statement.integer(0), last: statement.integer(1), eventCount: Int(statement.integer(2)))
+    if first > last { return nil }
+  }
+
+  func bind(_ statement: Statement) throws(StoreError) {
+    try statement.bind(1, first)
+    try statement.bind(2, last)
+    try statement.bind(3, eventCount)
+  }
+
+  func addColumns(to checksum: inout RowChecksum) {
+    checksum.add(first)
+    checksum.add(last)
+    checksum.add(eventCount)
+  }
+}
+
+extension DroppedSource: StoredRow {
+  static var table: StaticString { "dropped_sources" }
+  static var columns: String { "first_ordinal,source_index,last_ordinal,event_count" }
+  static var columnCount: Int32 { 4 }
+
+  init?(_ statement: Statement) {
+    guard let source = UInt32(exactly: statement.integer(1)), statement.integer(0) <= statement.integer(2) else {
+      return nil
+    }
+    self.init(
+      first: statement.integer(0), last: statement.integer(2), source: source, eventCount: Int(statement.integer(3)))
+  }
+
+  func bind(_ statement: Statement) throws(StoreError) {
+    try statement.bind(1, first)
+    try statement.bind(2, Int64(source))
+    try statement.bind(3, last)
+    try statement.bind(4, eventCount)
+  }
+
+  func addColumns(to checksum: inout RowChecksum) {
+    checksum.add(first)
+    checksum.add(Int64(source))
+    checksum.add(last)
+    checksum.add(eventCount)
+  }
+}
+
+extension SegmentSource: StoredRow {
+  static var table: StaticString { "segment_sources" }
+  static var columns: String {
+    "first_ordinal,source_index,event_count,raw_bytes,first_major,first_minor,last_major,last_minor"
+  }
+  static var columnCount: Int32 { 8 }
+
+  init?(_ statement: Statement) {
+    guard let source = UInt32(exactly: statement.integer(1)) else { return nil }
+    func position(_ column: Int32) -> SourcePosition {
+      SourcePosition(
+        major: UInt64(bitPattern: statement.integer(column)), minor: UInt64(bitPattern: statement.integer(column + 1)))
+    }
+    self.init(
+      firstOrdinal: statement.integer(0), source: source, eventCount: Int(statement.integer(2)),
+      rawBytes: Int(statement.integer(3)), firstPosition: position(4), lastPosition: position(6))
+  }
+
+  private var figures: [Int64] {
+    [
+      firstOrdinal, Int64(source), Int64(eventCount), Int64(rawBytes), Int64(bitPattern: firstPosition.major),
+      Int64(bitPattern: firstPosition.minor), Int64(bitPattern: lastPosition.major),
+      Int64(bitPattern: lastPosition.minor),
+    ]
+  }
+
+  func bind(_ statement: Statement) throws(StoreError) {
+    for (index, figure) in figures.enumerated() { try statement.bind(Int32(index + 1), figure) }
+  }
+
+  func addColumns(to checksum: inout RowChecksum) {
+    for figure in figures { checksum.add(figure) }
+  }
+}

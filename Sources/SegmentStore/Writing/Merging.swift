@@ -1,0 +1,272 @@
+import EventModel
+import Platform
+import TraceStore
+
+extension SegmentStore {
+  /// Merges as long as there is something to merge. Runs on the sealer's thread, after sealing.
+  func mergeWhileDue() {
+    while let window = dueForMerging() {
+      let isSmall = window.load <= Self.smallMerge
+      if sealer.isStopping && !isSmall { break }
+      let start = Instant.now
+      do {
+        let merge = try Merge(self, window, isInterruptible: !isSmall)
+        try merge.run()
+        noteMerged(merge, nanoseconds: Instant.now.nanoseconds - start.nanoseconds)
+      } catch {
+        noteNotMerged(error)
+        break
+      }
+    }
+    sealer.finishedMerging()
+  }
+
+  /// A merge of so few events is not given up when the store is closed: else a directory that is only ever opened for
+  /// a moment would never get rid of its small segments.
+  static let smallMerge = 50_000
+
+  /// Merges everything that is due, and waits for it.
+  func mergeNow() throws(StoreError) {
+    try requireWritable()
+    mergeRetry.withLock { $0 = MergeRetry() }
+    sealer.runMerges()
+  }
+
+  /// Whether the sealer's thread has something to merge.
+  var isMergingDue: Bool { dueForMerging() != nil }
+
+  private func dueForMerging() -> MergeWindow? {
+    guard options.mergeFactor >= 2, mergeRetry.withLock({ $0.isOver }) else { return nil }
+    let (handles, quarantined) = lock.withLock { (state.segments, state.quarantined) }
+    let aside = quarantined.map(\.firstOrdinal).sorted()
+    var segments: [MergePlan.Segment] = []
+    var previous: Int64?
+    for handle in handles {
+      let row = handle.row
+      var segment = MergePlan.Segment(
+        events: row.eventCount + row.reportCount, rawBytes: row.rawBytes, fileBytes: row.fileBytes,
+        firstStored: row.firstStored, lastStored: row.lastStored)
+      if let previous { segment.followsPrevious = !aside.contains { $0 > previous && $0 < row.firstOrdinal } }
+      segment.isUsable = !handle.isDamaged
+      segments.append(segment)
+      previous = row.firstOrdinal
+    }
+    let limits = mergeLimits
+    guard let range = MergePlan.next(segments, limits) else { return nil }
+    let tiers = MergePlan.Tiers(limits)
+    return MergeWindow(
+      handles: Array(handles[range]), load: segments[range].reduce(0) { $0 + tiers.load($1) })
+  }
+
+  private var mergeLimits: MergePlan.Limits {
+    var limits = MergePlan.Limits(sealEvents: options.sealEventCount, sealRawBytes: options.sealRawBytes)
+    limits.factor = options.mergeFactor
+    limits.levelMax = options.mergeLevelMax
+    // Retention deletes whole segments: what is kept too long stays below a quarter of the age, or of the size.
+    limits.spanMax = options.retention.age.map { max(1, $0.wholeNanoseconds / 4) }
+    limits.fileBytesMax = options.retention.totalBytes.map { $0 / 4 }
+    return limits
+  }
+
+  private func noteMerged(_ merge: Merge, nanoseconds: Int64) {
+    mergeRetry.withLock { $0 = MergeRetry() }
+    figures.withLock { figures in
+      figures.merges.add(nanoseconds)
+      figures.mergedBytesRead += merge.bytesRead
+      figures.mergedBytesWritten += merge.bytesWritten
+    }
+  }
+
+  private func noteNotMerged(_ error: StoreError) {
+    if error.code == .closed { return }
+    mergeRetry.withLock { $0.failed() }
+    figures.withLock { figures in
+      figures.mergeFailureCount += 1
+      figures.failed("merge")
+    }
+    log.limitedWarning("store", "segments cannot be merged, and stay as they are: \(error)")
+  }
+}
+
+/// When the next attempt is made after a merge that failed: later each time.
+struct MergeRetry {
+  private var failures = 0
+  private var next = Instant(nanoseconds: 0)
+
+  var isOver: Bool { failures == 0 || Instant.now > next }
+
+  mutating func failed() {
+    failures = min(failures + 1, 7)
+    next = Instant.now.advanced(bySeconds: 5 * Double(1 << failures))
+  }
+}
+
+/// Neighbours that are to become one.
+struct MergeWindow {
+  var handles: [SegmentHandle]
+  var load: Int
+  /// By input: sources whose events are too old to be kept.
+  var expired: [Set<UInt32>] = []
+}
+
+/// One merge: reads several segments, writes one, and puts it in their place.
+///
+/// Crash-safe as sealing: a temporary file, synced, renamed; one transaction of the catalog takes the old rows out and
+/// the new one in; the old files go when nobody reads them any more.
+final class Merge {
+  let store: SegmentStore
+  let inputs: [MergeInput]
+  private let isInterruptible: Bool
+  private let late: MergedLateness
+  private(set) var bytesRead = 0
+  private(set) var bytesWritten = 0
+
+  init(_ store: SegmentStore, _ window: MergeWindow, isInterruptible: Bool) throws(StoreError) {
+    self.store = store
+    self.isInterruptible = isInterruptible
+    inputs = window.handles.enumerated().map { number, handle in
+      MergeInput(handle: handle, expired: number < window.expired.count ? window.expired[number] : [])
+    }
+    let range = inputs[0].first...inputs[inputs.count - 1].handle.row.lastOrdinal
+    late = try store.withCatalog { (catalog) throws(StoreError) in try MergedLateness(catalog, range) }
+    bytesRead = inputs.reduce(0) { $0 + $1.handle.row.fileBytes }
+  }
+
+  private var first: Int64 { inputs[0].first }
+  private var last: Int64 { inputs[inputs.count - 1].handle.row.lastOrdinal }
+
+  private var name: String {
+    let level = inputs.compactMap { DirectoryLayout.segmentLevel($0.handle.name) }.max() ?? 0
+    return DirectoryLayout.segmentName(level: level + 1, first: first, last: last)
+  }
+
+  func run() throws(StoreError) {
+    try store.reach("merge-begins")
+    try checkSpace()
+    let temporary = store.path(name + DirectoryLayout.temporarySuffix)
+    let written: MergedSegment
+    do {
+      written = try write(to: temporary)
+    } catch {
+      try? store.fileSystem.remove(temporary)
+      noteDamage(error)
+      throw error
+    }
+    try store.reach("merge-written")
+    if written.row == nil {
+      try? store.fileSystem.remove(temporary)
+      return try publish(written, nil)
+    }
+    let path = store.path(name)
+    try mapping { () throws(FileError) in try store.fileSystem.renameDurably(temporary, to: path) }
+    try store.reach("merge-renamed")
+    do {
+      let reader = try SegmentReader.open(path: path, cache: store.blockCache, files: store.fileSystem)
+      try publish(written, reader)
+    } catch {
+      store.removeUnpublished(name)
+      throw error
+    }
+    bytesWritten = written.row?.fileBytes ?? 0
+  }
+
+  /// The copy must fit beside what it replaces, with what is to stay free.
+  private func checkSpace() throws(StoreError) {
+    guard let available = (try? store.fileSystem.volume(store.directory))?.available else { return }
+    let needed = bytesRead + bytesRead / 8 + store.options.retention.freeDiskBytes
+    if available < needed {
+      throw StoreError(
+        .diskFull, "merging \(inputs.count) segments needs \(needed) bytes of free space, \(available) are there",
+        hint: "free space on the volume; until then there are more segments, and look-ups cost more")
+    }
+  }
+
+  /// Damage is noted at its segment, which leaves the plan.
+  private func noteDamage(_ error: StoreError) {
+    guard error.code == .corrupted else { return }
+    for input in inputs where error.message.contains(input.handle.name) {
+      input.handle.note(error, log: store.log)
+    }
+  }
+
+  // MARK: Writing
+
+  private func write(to path: String) throws(StoreError) -> MergedSegment {
+    let writer = try SegmentWriter(path: path, files: store.fileSystem)
+    let content = MergeContent(inputs, to: writer, late: late) { [store, isInterruptible] () throws(StoreError) in
+      if isInterruptible && store.sealer.isStopping {
+        throw StoreError(.closed, "the store is closing", hint: "")
+      }
+      // Sealing is more urgent: ingest waits for it when it falls behind.
+      if store.sealer.takeWork() { store.sealAllFrozen() }
+    }
+    try content.write()
+    let droppedCount = content.dropped.reduce(0) { $0 + $1.values.reduce(0, +) }
+    let expected = inputs.reduce(0) { $0 + $1.handle.row.eventCount + $1.handle.row.reportCount }
+    guard content.writtenCount + droppedCount == expected else {
+      throw StoreError(
+        .inputOutput,
+        "merging \(inputs.map(\.handle.name).joined(separator: ", ")) gave \(content.writtenCount) of \(expected) events",
+        hint: "run `clew verify`")
+    }
+    let sources = store.lock.withLock { store.state.sources }
+    var collector = MergeExtras(inputs, late: late) { sources.name($0) }
+    let extras = try collector.collect(sources: content.figures.sources)
+    var written = MergedSegment(
+      row: nil, sources: content.figures.rows(ofSegment: first), dropped: content.dropped,
+      corrections: collector.corrections, droppedWaiting: collector.droppedWaiting)
+    if content.writtenCount > 0 { written.row = row(try writer.finish(extras)) }
+    return written
+  }
+
+  private func row(_ descriptor: SegmentDescriptor) -> CatalogSegment {
+    let rows = inputs.map(\.handle.row)
+    return CatalogSegment(
+      name: name, state: .live, firstOrdinal: first, lastOrdinal: last, eventCount: descriptor.eventCount,
+      reportCount: descriptor.reportCount, startedTraceCount: rows.reduce(0) { $0 + $1.startedTraceCount },
+      rawBytes: descriptor.rawBytes, fileBytes: descriptor.fileBytes, firstCreated: descriptor.firstCreated,
+      lastCreated: descriptor.lastCreated, firstStored: descriptor.firstStored, lastStored: descriptor.lastStored,
+      reason: "")
+  }
+
+  // MARK: Publishing
+
+  /// One transaction, and then what is in memory, while nobody else changes which files count.
+  private func publish(_ written: MergedSegment, _ reader: SegmentReader?) throws(StoreError) {
+    try store.withCatalog { (catalog) throws(StoreError) in
+      try checkInputsAreLive()
+      let change = MergedLateChange(late, corrections: written.corrections, range: first...last)
+      let dropped = droppedEvents(written)
+      let hasDropped = written.dropped.contains { !$0.isEmpty }
+      try catalog.transaction { () throws(StoreError) in
+        for input in inputs { try catalog.removeSegmentRow(first: input.first) }
+        if let row = written.row { try catalog.put(row) }
+        for row in written.sources { try catalog.put(row) }
+        try change.apply(to: catalog)
+        if hasDropped { try catalog.replace(dropped) }
+        try store.reach("before-merge-commit")
+      }
+      try store.reach("merge-published")
+      store.lock.withLock {
+        let old = Set(inputs.map { ObjectIdentifier($0.handle) })
+        store.state.segments.removeAll { old.contains(ObjectIdentifier($0)) }
+        if let reader, let row = written.row {
+          store.state.segments.append(SegmentHandle(reader: reader, row: row))
+          store.state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
+        }
+        change.apply(to: store.state)
+        store.state.dropped = dropped
+        if !written.droppedWaiting.isEmpty { store.state.waiting.remove(ordinals: Set(written.droppedWaiting)) }
+      }
+    }
+    for input in inputs { input.handle.retire() }
+  }
+
+  /// Retention, or damage found by a reader, may have taken one away meanwhile.
+  private func checkInputsAreLive() throws(StoreError) {
+    let live = store.lock.withLock { Set(store.state.segments.filter { !$0.isDamaged }.map { ObjectIdentifier($0) }) }
+    guard inputs.allSatisfy({ live.contains(ObjectIdentifier($0.handle)) }) else {
+      throw StoreError(.closed, "a segment that was being merged is gone", hint: "")
+    }
+  }
+}

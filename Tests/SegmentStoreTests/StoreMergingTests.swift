@@ -1,0 +1,190 @@
+import EventModel
+import Platform
+@testable import SegmentStore
+import Testing
+import TestSupport
+import TraceStore
+
+/// Merging changes files, and no answer.
+@Suite("Segment store: merging") struct StoreMergingTests {
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory("store") }
+
+  static func options(_ change: (inout StoreOptions) -> Void = { _ in }) -> StoreOptions {
+    var options = StoreOptions()
+    options.durability = .process
+    options.retention.freeDiskBytes = 0
+    options.sealEventCount = 2
+    options.mergeFactor = 2
+    options.mergeLevelMax = 12
+    change(&options)
+    return options
+  }
+
+  @Test(arguments: StoreConformance.cases)
+  func `the contract, merged between any two operations, and every other time reopened`(
+    _ each: StoreConformance.Case
+  ) throws {
+    var count = 0
+    try run(each) { store in
+      try store.seal()
+      try store.mergeNow()
+      count += 1
+      if count % 2 == 0 { return store }
+      store.close()
+      return try SegmentStore.open(directory: store.directory, options: Self.options())
+    }
+  }
+
+  private func run(
+    _ each: StoreConformance.Case, _ disturb: @escaping (SegmentStore) throws -> SegmentStore
+  ) throws {
+    var directories: [TemporaryDirectory] = []
+    try each.run {
+      let directory = try TemporaryDirectory("store")
+      directories.append(directory)
+      return try SegmentStore.open(directory: directory.path, options: Self.options())
+    } disturb: { store in
+      guard let known = store as? SegmentStore else { return store }
+      return try disturb(known)
+    }
+  }
+
+  @Test(arguments: 1...12)
+  func `answers as the memory store does, whatever is merged in between`(seed: Int) throws {
+    var random = SeededRandom(seed: UInt64(1_000 + seed))
+    var run = try DifferentialRun(sealEventCount: 2 + seed % 5) { options in
+      options.mergeFactor = 2 + seed % 3
+      options.mergeLevelMax = 12
+    }
+    for _ in 0..<12 {
+      try run.append(Workload.batches(&random))
+      switch random.below(5) {
+      case 0: try run.subject.seal()
+      case 1: try run.reopen()
+      case 2, 3: try run.subject.mergeNow()
+      default: break
+      }
+      try run.compare()
+    }
+    try run.subject.seal()
+    try run.subject.mergeNow()
+    try run.compare()
+    let report = try SegmentStore.verify(run.directory.path)
+    #expect(report.isClean, "\(report.problems)")
+    try run.reopen()
+    try run.compare()
+    #expect(try Files.list(run.directory.path).filter { $0.hasPrefix("seg-") }.count < 8)
+    run.subject.close()
+  }
+
+  private func open(_ options: StoreOptions) throws -> SegmentStore {
+    try SegmentStore.open(directory: directory.path, options: options)
+  }
+
+  private func append(_ store: SegmentStore, _ numbers: ClosedRange<Int>) throws {
+    let events = numbers.map { number in
+      TestEvent(
+        "e\(number)", trace: "t\(number % 4)", cause: number > 4 ? "e\(number - 4)" : nil, at: Int64(number),
+        handler: "h", data: "{\"n\":\(number)}")
+    }
+    let checkpoint = SourceCheckpoint(source: "s", position: SourcePosition(major: UInt64(numbers.upperBound)))
+    _ = try store.append([SourceBatch(events, source: "s", checkpoint: checkpoint)])
+  }
+
+  private func expectAll(_ store: SegmentStore, _ count: Int) throws {
+    let walked = try store.makeEventCursor(after: 0).next(limit: 1_000)
+    #expect(walked.map(\.id.description) == (1...count).map { "e\($0)" })
+    #expect(try store.statistics().eventCount == count)
+    #expect(try store.statistics().traceCount == 4)
+    #expect(try store.handlerStatistics(in: .all).map(\.count) == [count - 4])
+    #expect(store.missingParts().isEmpty)
+    let report = try SegmentStore.verify(directory.path)
+    #expect(report.isClean, "\(report.problems)")
+    #expect(report.strangeFiles.isEmpty)
+  }
+
+  @Test(arguments: ["merge-begins", "merge-written", "merge-renamed", "before-merge-commit", "merge-published"])
+  func `a crash at any step of merging loses nothing and doubles nothing`(step: String) throws {
+    let isArmed = Locked(false)
+    let first = try open(
+      Self.options { options in
+        options.failurePoint = { (reached) throws(StoreError) in
+          if reached == step, isArmed.withLock({ $0 }) {
+            throw StoreError(.inputOutput, "crash at \(step)", hint: "")
+          }
+        }
+        options.sealEventCount = 1_000
+      })
+    for start in stride(from: 1, to: 64, by: 4) {
+      try append(first, start...(start + 3))
+      if start == 33 { isArmed.withLock { $0 = true } }
+      try first.seal()
+    }
+    try first.mergeNow()
+    #expect(first.counters.mergeFailureCount > 0)
+    first.close()
+    let second = try open(Self.options())
+    try second.mergeNow()
+    try expectAll(second, 64)
+    second.close()
+    let third = try open(Self.options())
+    try expectAll(third, 64)
+    third.close()
+  }
+
+  @Test func `readers in other threads see every event once while segments are merged`() throws {
+    let store = try open(Self.options { $0.sealEventCount = 16 })
+    try append(store, 1...4)
+    let isDone = Locked(false)
+    let failures = Locked<[String]>([])
+    let readers = (0..<2).map { _ in
+      WorkerThread(name: "reader") {
+        while !isDone.withLock({ $0 }) {
+          do {
+            let ordinals = try store.makeEventCursor(after: 0).next(limit: 10_000).map(\.ordinal)
+            let trace = try store.trace(Identifier(text: Array("t1".utf8))).records.map(\.ordinal)
+            let known = try store.events(withID: Identifier(text: Array("e3".utf8))).count
+            let edges = try store.handlerStatistics(in: .all).map(\.count).reduce(0, +)
+            if ordinals != Array(1...Int64(ordinals.count)) { failures.withLock { $0.append("cursor \(ordinals)") } }
+            if trace != trace.indices.map({ Int64($0 * 4 + 1) }) { failures.withLock { $0.append("trace \(trace)") } }
+            if known != 1 { failures.withLock { $0.append("\(known) of one id") } }
+            if edges < ordinals.count - 4 { failures.withLock { $0.append("\(edges) edges") } }
+          } catch {
+            failures.withLock { $0.append("\(error)") }
+          }
+        }
+      }
+    }
+    for start in stride(from: 5, to: 1_200, by: 7) { try append(store, start...(start + 6)) }
+    try store.seal()
+    try store.mergeNow()
+    isDone.withLock { $0 = true }
+    for reader in readers { reader.join() }
+    #expect(failures.withLock { $0 }.isEmpty)
+    #expect(store.counters.merges.count > 4)
+    #expect(store.counters.mergeFailureCount == 0)
+    store.close()
+  }
+
+  @Test func `a cursor that began before a merge goes on over the old files, which then go`() throws {
+    let store = try open(Self.options { $0.mergeFactor = 0 })
+    for start in stride(from: 1, to: 33, by: 4) {
+      try append(store, start...(start + 3))
+      try store.seal()
+    }
+    store.close()
+    let merging = try open(Self.options { $0.sealEventCount = 1_000_000 })
+    do {
+      let cursor = try merging.makeEventCursor(after: 0)
+      #expect(try cursor.next(limit: 5).count == 5)
+      try merging.mergeNow()
+      #expect(merging.counters.merges.count > 0)
+      #expect(try cursor.next(limit: 100).map(\.ordinal) == Array(6...32))
+    }
+    #expect(try Files.list(directory.path).filter { $0.hasPrefix("seg-") }.count == 1)
+    try expectAll(merging, 32)
+    merging.close()
+  }
+}
