@@ -169,6 +169,12 @@ public protocol TraceReader: AnyObject, Sendable {
     in range: TimeRange, after: TracePlace?, _ body: (TraceContents) throws(StoreError) -> Walk
   ) throws(StoreError)
 
+  /// As `traces(in:after:_)`; traces that cannot meet `filter` may be left out.
+  func traces(
+    in range: TimeRange, after: TracePlace?, mayMeet filter: TracePrefilter,
+    _ body: (SearchStep) throws(StoreError) -> Walk
+  ) throws(StoreError)
+
   /// By source, service, handler, event type.
   func handlerStatistics(in range: TimeRange) throws(StoreError) -> [HandlerStatistics]
 
@@ -195,6 +201,13 @@ extension TraceReader {
     _ correlation: Identifier, withPayloadsUpTo bytesMax: Int
   ) throws(StoreError) -> (contents: TraceContents, payloads: TracePayloads?) {
     (try trace(correlation), nil)
+  }
+
+  public func traces(
+    in range: TimeRange, after: TracePlace?, mayMeet filter: TracePrefilter,
+    _ body: (SearchStep) throws(StoreError) -> Walk
+  ) throws(StoreError) {
+    try traces(in: range, after: after) { (contents) throws(StoreError) -> Walk in try body(.trace(contents)) }
   }
 }
 

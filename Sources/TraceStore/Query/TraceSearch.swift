@@ -13,6 +13,8 @@ public struct TraceSearch {
     public var after: TracePlace?
     /// How many traces one page may look at before it stops early.
     public var examinedMax = 10_000
+    /// How many events one page may pass over, judging them by their names and times only, before it stops early.
+    public var passedEventsMax = 50_000_000
     /// How many bytes of payload one page may look at before it stops early; the trace at hand is finished.
     public var payloadBytesMax = 256 << 20
 
@@ -24,6 +26,8 @@ public struct TraceSearch {
     public var next: TracePlace?
     public var foundCount = 0
     public var examinedCount = 0
+    /// Events that were judged by their names and times.
+    public var passedEventCount = 0
     /// The page is not full, because a bound of the options was reached: there may be more behind `next`.
     public var stoppedEarly = false
   }
@@ -40,7 +44,8 @@ public struct TraceSearch {
   /// Calls `found` with each trace of the page.
   ///
   /// Payloads are read only where a term needs them and all other terms are met. A query with an exact `correlation:`
-  /// or `id:` looks at these traces only; any other looks at traces one by one, newest first.
+  /// or `id:`, or of a small stream or a cause with few effects, looks at these traces only; any other looks at traces
+  /// one by one, newest first, of which the store leaves out those that cannot meet it (`TracePrefilter`).
   public func run(
     _ query: TraceQuery, _ options: Options, _ found: (TraceContents) throws(StoreError) -> Void
   ) throws(StoreError) -> Page {
@@ -68,10 +73,25 @@ public struct TraceSearch {
         if try visit(contents) == .stop { break }
       }
     } else {
-      try reader.traces(in: options.range, after: options.after, visit)
+      let filter = TracePrefilter(query, minDuration: options.minDuration)
+      try reader.traces(in: options.range, after: options.after, mayMeet: filter) { (step) throws(StoreError) in
+        switch step {
+        case .trace(let contents): return try visit(contents)
+        case .passed(let count, let place):
+          page.passedEventCount += count
+          let isFull = page.foundCount >= max(1, options.limit)
+          if !isFull && page.passedEventCount < options.passedEventsMax { return .proceed }
+          page.next = place
+          page.stoppedEarly = !isFull
+          return .stop
+        }
+      }
     }
     return page
   }
+
+  /// A stream or a cause with more events than this is not followed event by event.
+  private static let followedEventsMax = 1_000
 
   /// The only traces that can match, if an exact id says so, in the order of the list; nil if any can.
   private func candidates(_ query: TraceQuery, _ options: Options) throws(StoreError) -> [TraceContents]? {
@@ -81,6 +101,12 @@ public struct TraceSearch {
       case .correlation(.exact(let id)): wanted = [id]
       case .id(.exact(let id)) where wanted == nil:
         wanted = Set(try reader.events(withID: id).compactMap(\.correlation))
+      case .name(.stream, let pattern) where wanted == nil && pattern.isExact:
+        let name = String(decoding: pattern.parts[0], as: UTF8.self)
+        wanted = traces(
+          of: try reader.stream(name, after: 0, limit: Self.followedEventsMax + 1, payload: false))
+      case .cause(.exact(let id)) where wanted == nil:
+        wanted = traces(of: try reader.effects(of: id, limit: Self.followedEventsMax + 1))
       default: continue
       }
     }
@@ -94,6 +120,11 @@ public struct TraceSearch {
       placed.append((place, contents))
     }
     return placed.sorted { $0.place.isBefore($1.place) }.map(\.contents)
+  }
+
+  /// Nil if these may not be all.
+  private func traces(of events: [StoredEvent]) -> Set<Identifier>? {
+    events.count > Self.followedEventsMax ? nil : Set(events.compactMap(\.correlation))
   }
 
   private func meets(
