@@ -80,7 +80,7 @@ final class TraceWalk {
   /// events begin elsewhere than their files say: these traces are looked up first, and then wait at their places.
   private func pushLateTraces() {
     for trace in view.late.leftTraces { push(Entry(time: .distantFuture, item: .part(trace))) }
-    if range == .all && filter.isTrivial { return }
+    if range == .all && filter.isTrivial && after == nil { return }
     for trace in view.late.traces { push(Entry(time: .distantFuture, item: .part(trace))) }
   }
 
@@ -157,13 +157,18 @@ final class TraceWalk {
         push(Entry(time: zone.lastTraceCreated, item: .block(segment: number, number: zone.number)))
       }
     case .block(let number, let block):
-      try view.reading(view.segments[number]) { (reader) throws(StoreError) in try open(block, of: reader) }
+      try view.reading(view.segments[number]) { (reader) throws(StoreError) in
+        let count = try open(block, of: reader)
+        // What lies before the page was told on an earlier one.
+        if after.map({ entry.time <= $0.firstEvent }) ?? true { passedCount += count }
+      }
     case .part(let trace): try take(part: trace, at: entry.time)
     }
   }
 
-  private func open(_ number: Int, of reader: SegmentReader) throws(StoreError) {
-    passedCount += try reader.forEachStart(inBlock: number, conditions) { (run, block) throws(StoreError) in
+  /// - Returns: how many events the block has.
+  private func open(_ number: Int, of reader: SegmentReader) throws(StoreError) -> Int {
+    try reader.forEachStart(inBlock: number, conditions) { (run, block) throws(StoreError) in
       if run.goesOn {
         // What the rest of the trace is like, the next blocks know.
         if let trace = reader.longTrace(startingIn: number) {
