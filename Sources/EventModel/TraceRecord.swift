@@ -47,6 +47,8 @@ public enum MissingPart: Hashable, Sendable {
   case damagedSegment(name: String)
   /// Events with these ordinals were deleted by retention.
   case droppedByRetention(ordinals: ClosedRange<Int64>)
+  /// Events of this source with ordinals in this range were deleted by retention; what other sources gave is there.
+  case droppedOfSource(name: String, ordinals: ClosedRange<Int64>)
 }
 
 /// All stored events of one trace, by ordinal, before assembly.

@@ -14,10 +14,20 @@ extension MetricCatalogue {
     "clew_store_written_bytes_total", .counter, [], "Bytes of sealed segments after compression.")
   public static let storeSealDuration = MetricFamily(
     "clew_store_seal_duration_seconds", .histogram, [], "Time to seal one segment.")
+  public static let storeMergeDuration = MetricFamily(
+    "clew_store_merge_duration_seconds", .histogram, [], "Time to merge neighbouring segments into one.")
+  public static let storeMergedBytes = MetricFamily(
+    "clew_store_merged_bytes_total", .counter, ["direction"],
+    "Bytes of segments that were merged, and of what they became. direction: read, written.")
+  public static let storeDeletedSegments = MetricFamily(
+    "clew_store_deleted_segments_total", .counter, [], "Segments that retention deleted as a whole.")
+  public static let storeDeletedEvents = MetricFamily(
+    "clew_store_deleted_events_total", .counter, [], "Events that retention deleted.")
   public static let storeFsyncDuration = MetricFamily(
     "clew_store_fsync_duration_seconds", .histogram, [], "Time of one fsync of the journal.")
   public static let storeWriteErrors = MetricFamily(
-    "clew_store_write_errors_total", .counter, ["op"], "Failed store operations. op: append, fsync, seal, delete.")
+    "clew_store_write_errors_total", .counter, ["op"],
+    "Failed store operations. op: append, fsync, seal, merge, delete.")
   public static let storeAvailableBytes = MetricFamily(
     "clew_store_available_bytes", .gauge, [],
     "Free bytes on the store's volume, as seen by an unprivileged process.")
@@ -27,7 +37,8 @@ extension MetricCatalogue {
     "clew_store_oldest_event_timestamp_seconds", .gauge, [], "Created timestamp of the oldest retained event.")
 
   public static let store = [
-    storeSegments, storeSizeBytes, storeRawBytes, storeWrittenBytes, storeSealDuration, storeFsyncDuration,
+    storeSegments, storeSizeBytes, storeRawBytes, storeWrittenBytes, storeSealDuration, storeMergeDuration,
+    storeMergedBytes, storeDeletedSegments, storeDeletedEvents, storeFsyncDuration,
     storeWriteErrors, storeAvailableBytes, storeCapacityBytes, storeOldestEvent,
   ]
 

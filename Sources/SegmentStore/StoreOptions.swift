@@ -60,11 +60,14 @@ public struct StoreOptions: Sendable {
   public init() {}
 }
 
-/// What is deleted when; whole segments only, the oldest first.
+/// What is deleted when: whole segments, the oldest first; of single sources when their segment is written anew.
 public struct RetentionPolicy: Sendable, Equatable {
   /// Segments whose youngest event was stored longer ago go; nil: never.
   public var age: Duration?
-  /// While the segments hold more, the oldest one goes; nil: never. Hot files and the catalog come on top.
+  /// Of sources, by name, instead of `age`. A segment goes when all its events are too old; else it loses those of a
+  /// source when it is merged, or when they are more than half of it.
+  public var sourceAges: [String: Duration] = [:]
+  /// While segments and hot files hold more, the oldest segment goes; nil: never.
   public var totalBytes: Int?
   /// While the volume has less free space, the oldest segment goes; 0: never.
   public var freeDiskBytes = 512 << 20
@@ -74,6 +77,8 @@ public struct RetentionPolicy: Sendable, Equatable {
     self.totalBytes = totalBytes
     self.freeDiskBytes = freeDiskBytes
   }
+
+  var isEmpty: Bool { age == nil && sourceAges.isEmpty && totalBytes == nil && freeDiskBytes == 0 }
 }
 
 /// The figures behind the store metrics, as values; counted since the store was opened.

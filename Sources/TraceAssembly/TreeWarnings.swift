@@ -84,6 +84,11 @@ extension TraceTree {
       TraceWarning(
         .droppedByRetention,
         "events \(ordinals.lowerBound) to \(ordinals.upperBound) were deleted by retention: some may be of this trace")
+    case .droppedOfSource(let name, let ordinals):
+      TraceWarning(
+        .droppedByRetention,
+        "events of source \(name) among \(ordinals.lowerBound) to \(ordinals.upperBound) were deleted by retention: "
+          + "some may be of this trace")
     }
   }
 }

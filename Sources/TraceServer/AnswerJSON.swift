@@ -118,6 +118,10 @@ struct AnswerWarning: Hashable {
     case .droppedByRetention(let ordinals):
       code = "dropped-by-retention"
       message = "events \(ordinals.lowerBound) to \(ordinals.upperBound) were deleted by retention"
+    case .droppedOfSource(let name, let ordinals):
+      code = "dropped-by-retention"
+      message =
+        "events of source \(name) among \(ordinals.lowerBound) to \(ordinals.upperBound) were deleted by retention"
     }
   }
 }

@@ -28,7 +28,13 @@ public struct StoreCounters: Sendable {
   public var writtenBytes = 0
   public var sealDuration = Durations()
   public var fsyncDuration = Durations()
-  /// `append`, `fsync`, `seal`, `delete`.
+  public var mergeDuration = Durations()
+  /// `read`, `written`.
+  public var mergedBytesByDirection: [String: Int] = [:]
+  /// By retention.
+  public var deletedSegments = 0
+  public var deletedEvents = 0
+  /// `append`, `fsync`, `seal`, `merge`, `delete`.
   public var writeErrorsByOperation: [String: Int] = [:]
   /// Of the volume; nil where the system does not say.
   public var availableBytes: Int?
@@ -43,6 +49,10 @@ public struct StoreCounters: Sendable {
     page.add(MetricCatalogue.storeRawBytes, value: Double(rawBytes))
     page.add(MetricCatalogue.storeWrittenBytes, value: Double(writtenBytes))
     Self.add(sealDuration, MetricCatalogue.storeSealDuration, to: &page)
+    Self.add(mergeDuration, MetricCatalogue.storeMergeDuration, to: &page)
+    page.add(MetricCatalogue.storeMergedBytes, Self.samples(mergedBytesByDirection))
+    page.add(MetricCatalogue.storeDeletedSegments, value: Double(deletedSegments))
+    page.add(MetricCatalogue.storeDeletedEvents, value: Double(deletedEvents))
     Self.add(fsyncDuration, MetricCatalogue.storeFsyncDuration, to: &page)
     page.add(MetricCatalogue.storeWriteErrors, Self.samples(writeErrorsByOperation))
     if let availableBytes { page.add(MetricCatalogue.storeAvailableBytes, value: Double(availableBytes)) }

@@ -187,4 +187,66 @@ import TraceStore
     try expectAll(merging, 32)
     merging.close()
   }
+
+  @Test func `events of a source that is too old go when segments are merged, and answers say so`() throws {
+    let clock = StoppedClock()
+    var options = Self.options {
+      $0.sealEventCount = 1_000
+      $0.mergeFactor = 0
+      $0.retention.sourceAges = ["logs": .seconds(60)]
+    }
+    func batch(_ source: String, _ numbers: ClosedRange<Int>) -> SourceBatch {
+      let events = numbers.map {
+        TestEvent(
+          "\(source)\($0)", trace: "t\($0 % 3)", cause: "\(source)\($0 - 3)", at: Int64($0), handler: source,
+          failure: $0 % 5 == 0 ? .metadata : .none)
+      }
+      return SourceBatch(events, source: source)
+    }
+    let store = try SegmentStore.open(directory: directory.path, options: options, clock: clock)
+    _ = try store.append([batch("logs", 1...20), batch("audit", 1...10)])
+    try store.seal()
+    _ = try store.append([batch("logs", 21...22), batch("audit", 11...30)])
+    try store.seal()
+    _ = try store.append([batch("logs", 23...30)])
+    try store.seal()
+    clock.advance(seconds: 100)
+    try store.applyRetention(now: clock.now())
+    // The third one was of that source only. The first one is mostly of it, and is written anew.
+    try store.mergeNow()
+    #expect(try store.statistics().eventCount == 32)
+    store.close()
+    options.mergeFactor = 2
+    options.sealEventCount = 4
+    options.mergeLevelMax = 5
+    let merging = try SegmentStore.open(directory: directory.path, options: options, clock: clock)
+    try merging.mergeNow()
+    let walked = try merging.makeEventCursor(after: 0).next(limit: 100)
+    #expect(walked.map(\.source) == Array(repeating: "audit", count: 30))
+    #expect(walked.map(\.ordinal) == Array(21...30) + Array(33...52))
+    #expect(
+      Set(merging.missingParts()) == [
+        .droppedByRetention(ordinals: 53...60), .droppedOfSource(name: "logs", ordinals: 1...52),
+      ])
+    #expect(try merging.handlerStatistics(in: .all).map(\.handler) == ["audit"])
+    #expect(try merging.handlerStatistics(in: .all).map(\.count) == [27])
+    #expect(try merging.handlerStatistics(in: .all).map(\.failureCount) == [6])
+    #expect(try merging.statistics().unresolvedCount == 3)
+    let report = try SegmentStore.verify(directory.path)
+    #expect(report.isClean, "\(report.problems)")
+    merging.close()
+    let again = try SegmentStore.open(directory: directory.path, options: options, clock: clock)
+    #expect(try again.statistics().eventCount == 30)
+    #expect(again.missingParts().count == 2)
+    #expect(try again.statistics().unresolvedCount == 3)
+    again.close()
+  }
+}
+
+private final class StoppedClock: WallClock {
+  private let time = Locked(TestEvent.epoch)
+  func now() -> Timestamp { time.withLock { $0 } }
+  func advance(seconds: Int64) {
+    time.withLock { $0 = $0.advanced(byNanoseconds: seconds * 1_000_000_000) }
+  }
 }

@@ -46,4 +46,47 @@ import Testing
       availableBytes: row.availableBytes)
     #expect(RetentionPlan.plan(segments, situation, row.policy) == row.dropped)
   }
+
+  struct SourceRow: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var age: Duration?
+    var ages: [String: Duration]
+    var sources: [String: Int]?
+    var expired: Set<String>
+    var goesWhole: Bool
+    var isMostly: Bool
+  }
+
+  /// A segment whose youngest event was stored 300 s ago.
+  static let sourceRows: [SourceRow] = [
+    SourceRow(
+      testDescription: "all sources too old", ages: ["a": .seconds(10), "b": .seconds(200)],
+      sources: ["a": 1, "b": 1], expired: ["a", "b"], goesWhole: true, isMostly: true),
+    SourceRow(
+      testDescription: "one of them, with less than half", ages: ["a": .seconds(10)], sources: ["a": 1, "b": 2],
+      expired: ["a"], goesWhole: false, isMostly: false),
+    SourceRow(
+      testDescription: "one of them, with more than half", ages: ["a": .seconds(10)], sources: ["a": 3, "b": 2],
+      expired: ["a"], goesWhole: false, isMostly: true),
+    SourceRow(
+      testDescription: "a source may be kept longer than the others", age: .seconds(10), ages: ["b": .seconds(999)],
+      sources: ["a": 3, "b": 2], expired: ["a"], goesWhole: false, isMostly: true),
+    SourceRow(
+      testDescription: "not known whose: the longest age holds", age: .seconds(10), ages: ["b": .seconds(999)],
+      sources: nil, expired: [], goesWhole: false, isMostly: false),
+    SourceRow(
+      testDescription: "not known whose, and nobody's would be kept", age: .seconds(10), ages: ["b": .seconds(99)],
+      sources: nil, expired: [], goesWhole: true, isMostly: false),
+  ]
+
+  @Test(arguments: sourceRows) func `events of a source go by its own age`(row: SourceRow) {
+    let now = TestEvent.epoch.advanced(byNanoseconds: 300_000_000_000)
+    var policy = RetentionPolicy(age: row.age, freeDiskBytes: 0)
+    policy.sourceAges = row.ages
+    let segment = RetentionPlan.Segment(name: "s", lastStored: TestEvent.epoch, bytes: 100, sources: row.sources)
+    let situation = RetentionPlan.Situation(now: now, totalBytes: 100, availableBytes: nil)
+    #expect(RetentionPlan.expiredSources(segment, now, policy) == row.expired)
+    #expect(RetentionPlan.plan([segment], situation, policy) == (row.goesWhole ? ["s"] : []))
+    #expect(RetentionPlan.isMostlyExpired(segment, now, policy) == row.isMostly)
+  }
 }

@@ -44,6 +44,9 @@ final class StoreState {
     var parts = quarantined.map { MissingPart.damagedSegment(name: $0.name) }
     parts += segments.filter(\.isDamaged).map { .damagedSegment(name: $0.name) }
     parts += damagedHot.map { .damagedSegment(name: $0) }
+    for range in dropped.sources {
+      parts.append(.droppedOfSource(name: sources.name(range.source), ordinals: range.first...range.last))
+    }
     for range in dropped.ranges { parts.append(.droppedByRetention(ordinals: range.first...range.last)) }
     return parts
   }

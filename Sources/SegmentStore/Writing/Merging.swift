@@ -5,7 +5,7 @@ import TraceStore
 extension SegmentStore {
   /// Merges as long as there is something to merge. Runs on the sealer's thread, after sealing.
   func mergeWhileDue() {
-    while let window = dueForMerging() {
+    while let window = dueForWriting() {
       let isSmall = window.load <= Self.smallMerge
       if sealer.isStopping && !isSmall { break }
       let start = Instant.now
@@ -33,10 +33,21 @@ extension SegmentStore {
   }
 
   /// Whether the sealer's thread has something to merge.
-  var isMergingDue: Bool { dueForMerging() != nil }
+  var isMergingDue: Bool { dueForWriting() != nil }
+
+  /// Neighbours that are to become one, or a segment of which most is to go; with what is to be left out.
+  private func dueForWriting() -> MergeWindow? {
+    guard isWritable, mergeRetry.withLock({ $0.isOver }) else { return nil }
+    let now = clock.now()
+    var window = dueForMerging()
+    if window == nil, let handle = dueForRewriting(at: now) { window = MergeWindow(handles: [handle], load: .max) }
+    guard var window else { return nil }
+    window.expired = window.handles.map { expiredSources(of: $0.row, at: now) }
+    return window
+  }
 
   private func dueForMerging() -> MergeWindow? {
-    guard options.mergeFactor >= 2, mergeRetry.withLock({ $0.isOver }) else { return nil }
+    guard options.mergeFactor >= 2 else { return nil }
     let (handles, quarantined) = lock.withLock { (state.segments, state.quarantined) }
     let aside = quarantined.map(\.firstOrdinal).sorted()
     var segments: [MergePlan.Segment] = []
@@ -63,7 +74,7 @@ extension SegmentStore {
     limits.factor = options.mergeFactor
     limits.levelMax = options.mergeLevelMax
     // Retention deletes whole segments: what is kept too long stays below a quarter of the age, or of the size.
-    limits.spanMax = options.retention.age.map { max(1, $0.wholeNanoseconds / 4) }
+    limits.spanMax = options.retention.shortestAge.map { max(1, $0.wholeNanoseconds / 4) }
     limits.fileBytesMax = options.retention.totalBytes.map { $0 / 4 }
     return limits
   }
@@ -74,6 +85,8 @@ extension SegmentStore {
       figures.merges.add(nanoseconds)
       figures.mergedBytesRead += merge.bytesRead
       figures.mergedBytesWritten += merge.bytesWritten
+      figures.eventsDropped += merge.droppedCount
+      if merge.bytesWritten == 0 { figures.segmentsDropped += merge.inputCount }
     }
   }
 
@@ -120,6 +133,8 @@ final class Merge {
   private let late: MergedLateness
   private(set) var bytesRead = 0
   private(set) var bytesWritten = 0
+  /// Events that retention left out.
+  private(set) var droppedCount = 0
 
   init(_ store: SegmentStore, _ window: MergeWindow, isInterruptible: Bool) throws(StoreError) {
     self.store = store
@@ -132,6 +147,7 @@ final class Merge {
     bytesRead = inputs.reduce(0) { $0 + $1.handle.row.fileBytes }
   }
 
+  var inputCount: Int { inputs.count }
   private var first: Int64 { inputs[0].first }
   private var last: Int64 { inputs[inputs.count - 1].handle.row.lastOrdinal }
 
@@ -201,7 +217,7 @@ final class Merge {
       if store.sealer.takeWork() { store.sealAllFrozen() }
     }
     try content.write()
-    let droppedCount = content.dropped.reduce(0) { $0 + $1.values.reduce(0, +) }
+    droppedCount = content.dropped.reduce(0) { $0 + $1.values.reduce(0, +) }
     let expected = inputs.reduce(0) { $0 + $1.handle.row.eventCount + $1.handle.row.reportCount }
     guard content.writtenCount + droppedCount == expected else {
       throw StoreError(
@@ -254,6 +270,8 @@ final class Merge {
           store.state.segments.append(SegmentHandle(reader: reader, row: row))
           store.state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
         }
+        for input in inputs { store.state.segmentSources[input.first] = nil }
+        if !written.sources.isEmpty { store.state.segmentSources[first] = written.sources }
         change.apply(to: store.state)
         store.state.dropped = dropped
         if !written.droppedWaiting.isEmpty { store.state.waiting.remove(ordinals: Set(written.droppedWaiting)) }

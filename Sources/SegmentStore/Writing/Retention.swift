@@ -2,56 +2,13 @@ public import EventModel
 import Platform
 public import TraceStore
 
-/// Which segments go: a pure function, so that its test is a table.
-enum RetentionPlan {
-  struct Segment: Equatable {
-    var name: String
-    var lastStored: Timestamp
-    var bytes: Int
-  }
-
-  struct Situation {
-    var now: Timestamp
-    /// Bytes of all segments: what is hot is sealed soon, and deleting segments cannot make it smaller.
-    var totalBytes: Int
-    /// Free bytes of the volume; nil if that is unknown.
-    var availableBytes: Int?
-  }
-
-  /// Names of the segments to delete: always the oldest ones, without a gap.
-  ///
-  /// - Parameter segments: by age, the oldest first.
-  static func plan(_ segments: [Segment], _ situation: Situation, _ policy: RetentionPolicy) -> [String] {
-    var dropped: [String] = []
-    var total = situation.totalBytes
-    var available = situation.availableBytes
-    for segment in segments {
-      let isOld = policy.age.map { isOlder(segment.lastStored, than: $0, at: situation.now) } ?? false
-      let isTooMuch = policy.totalBytes.map { total > $0 } ?? false
-      let isTooFull = available.map { $0 < policy.freeDiskBytes } ?? false
-      guard isOld || isTooMuch || isTooFull else { break }
-      dropped.append(segment.name)
-      total -= segment.bytes
-      available? += segment.bytes
-    }
-    return dropped
-  }
-
-  private static func isOlder(_ time: Timestamp, than age: Duration, at now: Timestamp) -> Bool {
-    let (seconds, attoseconds) = age.components
-    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    if overflow { return false }
-    return now.since(time) > product &+ attoseconds / 1_000_000_000
-  }
-}
-
 extension SegmentStore {
   public func applyRetention(now: Timestamp) throws(StoreError) {
     try requireWritable()
     try settleDamage()
     rotateIfDue()
     // A hot file that could not be sealed is tried again.
-    if lock.withLock({ state.generations.count }) > 1 { sealer.wake() }
+    if lock.withLock({ state.generations.count }) > 1 || isMergingDue { sealer.wake() }
     do {
       try drop(try planRetention(now))
     } catch {
@@ -62,15 +19,44 @@ extension SegmentStore {
 
   private func planRetention(_ now: Timestamp) throws(StoreError) -> [String] {
     let policy = options.retention
-    if policy.age == nil && policy.totalBytes == nil && policy.freeDiskBytes == 0 { return [] }
+    if policy.isEmpty { return [] }
     // Segments that are set aside are old data, too, and go with the rest.
     var rows = lock.withLock { state.segments.map(\.row) + state.quarantined }
     rows.sort { $0.firstOrdinal < $1.firstOrdinal }
     let available = (try? fileSystem.volume(directory))?.available
+    let hot = policy.totalBytes == nil ? 0 : (try? DirectoryLayout.bytesByKind(directory, fileSystem))?["hot"] ?? 0
     return RetentionPlan.plan(
-      rows.map { RetentionPlan.Segment(name: $0.name, lastStored: $0.lastStored, bytes: $0.fileBytes) },
-      RetentionPlan.Situation(now: now, totalBytes: rows.reduce(0) { $0 + $1.fileBytes }, availableBytes: available),
+      rows.map(retained),
+      RetentionPlan.Situation(
+        now: now, totalBytes: rows.reduce(hot) { $0 + $1.fileBytes }, availableBytes: available),
       policy)
+  }
+
+  /// A segment as the plan sees it.
+  private func retained(_ row: CatalogSegment) -> RetentionPlan.Segment {
+    lock.withLock {
+      let sources = state.segmentSources[row.firstOrdinal].map { rows in
+        Dictionary(rows.map { (state.sources.name($0.source), $0.rawBytes) }, uniquingKeysWith: +)
+      }
+      return RetentionPlan.Segment(
+        name: row.name, lastStored: row.lastStored, bytes: row.fileBytes, sources: sources)
+    }
+  }
+
+  /// Numbers of the sources whose events in this segment are too old to be kept.
+  func expiredSources(of row: CatalogSegment, at now: Timestamp) -> Set<UInt32> {
+    if options.retention.sourceAges.isEmpty { return [] }
+    let names = RetentionPlan.expiredSources(retained(row), now, options.retention)
+    return lock.withLock { Set(names.compactMap { state.sources.index($0) }) }
+  }
+
+  /// The first segment that is worth writing anew for the events that are too old in it.
+  func dueForRewriting(at now: Timestamp) -> SegmentHandle? {
+    if options.retention.sourceAges.isEmpty { return nil }
+    let handles = lock.withLock { state.segments }
+    return handles.first {
+      !$0.isDamaged && RetentionPlan.isMostlyExpired(retained($0.row), now, options.retention)
+    }
   }
 
   /// Out of the catalog first, then out of sight of new readers, then the file: by its last reader.

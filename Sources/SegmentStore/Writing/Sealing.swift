@@ -49,10 +49,11 @@ extension SegmentStore {
     let name = DirectoryLayout.segmentName(level: 0, first: index.firstOrdinal, last: index.lastOrdinal)
     let temporary = path(name + DirectoryLayout.temporarySuffix)
     try reach("seal-begins")
-    let descriptor: SegmentDescriptor
+    let (descriptor, sourceFigures): (SegmentDescriptor, SourceFigures)
     do {
       let sources = lock.withLock { state.sources }
-      descriptor = try SegmentFeed(store: self, generation: generation, sources: sources).write(to: temporary)
+      (descriptor, sourceFigures) = try SegmentFeed(store: self, generation: generation, sources: sources).write(
+        to: temporary)
     } catch {
       try? fileSystem.remove(temporary)
       throw error
@@ -62,12 +63,14 @@ extension SegmentStore {
     try reach("segment-renamed")
     let reader = try SegmentReader.open(path: path(name), cache: blockCache, files: fileSystem)
     let row = Self.row(descriptor, name: name, index: index)
-    try publish(row, generation)
+    let sourceRows = sourceFigures.rows(ofSegment: row.firstOrdinal)
+    try publish(row, sourceRows, generation)
     try reach("segment-published")
     let handle = SegmentHandle(reader: reader, row: row)
     lock.withLock {
       state.generations.removeAll { $0 === generation }
       state.segments.append(handle)
+      state.segmentSources[row.firstOrdinal] = sourceRows
       state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
       if !state.generations.contains(where: { $0.file === generation.file }) { generation.file.retire() }
     }
@@ -79,12 +82,15 @@ extension SegmentStore {
   }
 
   /// From the moment this transaction is durable the segment counts, and the hot file does not.
-  private func publish(_ row: CatalogSegment, _ generation: HotGeneration) throws(StoreError) {
+  private func publish(
+    _ row: CatalogSegment, _ sources: [SegmentSource], _ generation: HotGeneration
+  ) throws(StoreError) {
     let checkpoints = try generation.file.checkpoints().valid
     let isShared = sharesFile(generation)
     try withCatalog { (catalog) throws(StoreError) in
       try catalog.transaction { () throws(StoreError) in
         try catalog.put(row)
+        for source in sources { try catalog.put(source) }
         for checkpoint in checkpoints { try catalog.put(checkpoint) }
         for assignment in generation.index.late { try catalog.put(assignment) }
         for void in generation.index.voidEdges { try catalog.put(void) }

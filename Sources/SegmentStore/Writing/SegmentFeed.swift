@@ -14,7 +14,9 @@ struct SegmentFeed {
     self.sources = sources
   }
 
-  func write(to path: String) throws(StoreError) -> SegmentDescriptor {
+  /// - Returns: what was written, and how much of it came from each source.
+  func write(to path: String) throws(StoreError) -> (SegmentDescriptor, SourceFigures) {
+    var figures = SourceFigures()
     let index = generation.index
     let order = SealOrder(index)
     let frames = try SealFrames(
@@ -28,24 +30,26 @@ struct SegmentFeed {
       for slot in order.slots(rank) {
         let event = try frames.event(slot: slot, rank: rank)
         try writer.add(event)
+        figures.add(event)
         let place = Int(order.places[slot])
         if index.has(HotIndex.Flag.waits, place) { note(waiting: event, place, trace, &extras) }
       }
       try writer.endTrace()
       if store.sealer.isStopping { throw StoreError(.closed, "the store is closing", hint: "") }
     }
-    if order.untracedCount > 0 { try writeUntraced(frames, writer, &extras) }
+    if order.untracedCount > 0 { try writeUntraced(frames, writer, &extras, &figures) }
     finish(&extras)
-    return try writer.finish(extras)
+    return (try writer.finish(extras), figures)
   }
 
   private func writeUntraced(
-    _ frames: SealFrames, _ writer: SegmentWriter, _ extras: inout SegmentExtras
+    _ frames: SealFrames, _ writer: SegmentWriter, _ extras: inout SegmentExtras, _ figures: inout SourceFigures
   ) throws(StoreError) {
     let index = generation.index
     try writer.beginTrace(nil)
     try frames.forEachUntraced { (place, event) throws(StoreError) in
       try writer.add(event)
+      figures.add(event)
       if index.has(HotIndex.Flag.waits, place) { note(waiting: event, place, nil, &extras) }
       if event.eventClass == .domain {
         extras.uncorrelated.append(

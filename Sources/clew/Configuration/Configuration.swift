@@ -80,6 +80,8 @@ struct StoreSettings: Sendable, Equatable {
   /// nil: none.
   var retentionAgeNanoseconds: Int64?
   var retentionBytes: Int?
+  /// By name of the source, instead of the general one.
+  var retentionSourceAges: [String: Int64] = [:]
 }
 
 struct LimitSettings: Sendable, Equatable {

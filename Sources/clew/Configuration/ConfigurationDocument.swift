@@ -70,6 +70,9 @@ enum ConfigurationDocument {
     retention:
       age: 30d
       size: 100GiB
+      sources:
+        audit:
+          age: 365d
     buckets:
       reaction-latency: [5ms, 25ms, 100ms, 500ms, 2s, 10s, 1m]
     failure-types: ["*Failed", "*Rejected"]

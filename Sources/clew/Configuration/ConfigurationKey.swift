@@ -9,6 +9,8 @@ enum SettingKind: Sendable, Equatable {
   case durationOrAll
   case texts
   case durations
+  /// A map from names to `age: TIME`.
+  case agesByName
 
   var description: String {
     switch self {
@@ -23,6 +25,7 @@ enum SettingKind: Sendable, Equatable {
     case .durationOrAll: "time, or all"
     case .texts: "list"
     case .durations: "list of times"
+    case .agesByName: "NAME: { age: time }"
     }
   }
 }
@@ -36,6 +39,7 @@ enum SettingValue: Sendable, Equatable {
   case all
   case texts([String])
   case durations([Int64])
+  case ages([String: Int64])
   case address(host: String, port: Int)
 
   var text: String { if case .text(let value) = self { value } else { "" } }
@@ -43,6 +47,7 @@ enum SettingValue: Sendable, Equatable {
   var count: Int { if case .count(let value) = self { value } else { 0 } }
   var nanoseconds: Int64 { if case .nanoseconds(let value) = self { value } else { 0 } }
   var texts: [String] { if case .texts(let value) = self { value } else { [] } }
+  var ages: [String: Int64] { if case .ages(let value) = self { value } else { [:] } }
   var durations: [Int64] { if case .durations(let value) = self { value } else { [] } }
 }
 

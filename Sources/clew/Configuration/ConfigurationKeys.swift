@@ -84,15 +84,20 @@ enum ConfigurationKeys {
     .init("block-cache", .bytes(0...(1 << 40)), "32MiB", "memory for unpacked blocks") {
       $0.store.blockCacheBytes = $1.count
     },
-    .init("retention.age", .duration(times), "", "delete segments stored longer ago", option: "retention-age") {
+    .init("retention.age", .duration(times), "", "delete what was stored longer ago", option: "retention-age") {
       $0.store.retentionAgeNanoseconds = $1.nanoseconds
     },
     .init(
-      "retention.size", .bytes(1...Int.max), "", "delete the oldest segments while all segments hold more",
+      "retention.size", .bytes(1...Int.max), "",
+      "delete the oldest segments while all files of events hold more",
       option: "retention-size"
     ) {
       $0.store.retentionBytes = $1.count
     },
+    .init(
+      "retention.sources", .agesByName, "",
+      "ages of single sources instead of retention.age; in the environment NAME=TIME,…"
+    ) { $0.store.retentionSourceAges = $1.ages },
     .init("retention.free-disk", .bytes(anySize), "512MiB", "delete the oldest segments below so much free space") {
       $0.store.freeDiskFloorBytes = $1.count
     },

@@ -33,6 +33,8 @@ struct SettingNode: Sendable {
 
   struct Entry: Sendable {
     var key: String
+    /// As it stands in the file, where that differs: names of sources are keys, too.
+    var written: String?
     var origin: SettingOrigin
     var node: SettingNode
   }

@@ -15,6 +15,7 @@ enum SettingValueParser {
         times.append(time)
       }
       return .durations(times)
+    case .agesByName: return .ages(try ages(node, name))
     default: break
     }
     guard case .scalar(let text) = node.content else {
@@ -31,7 +32,7 @@ enum SettingValueParser {
       ConfigurationMistake(origin: origin, message: "\(name) cannot be \(Printable.quoted(text)); \(expected)")
     }
     switch kind {
-    case .text, .path, .texts, .durations:
+    case .text, .path, .texts, .durations, .agesByName:
       if text.isEmpty { throw refuse("a text is expected") }
       return .text(text)
     case .boolean:
@@ -67,6 +68,39 @@ enum SettingValueParser {
       }
       return .nanoseconds(time)
     }
+  }
+
+  /// A map `NAME: { age: TIME }`, or one text `NAME=TIME,…`, as an environment variable has it.
+  private static func ages(
+    _ node: SettingNode, _ name: String
+  ) throws(ConfigurationMistake) -> [String: Int64] {
+    var ages: [String: Int64] = [:]
+    func take(_ source: String, _ text: String, _ origin: SettingOrigin) throws(ConfigurationMistake) {
+      guard let time = Units.duration(text), time > 0 else { throw noTime(text, "\(name).\(source).age", origin) }
+      ages[source] = time
+    }
+    switch node.content {
+    case .empty: break
+    case .scalar, .list:
+      for (text, origin) in try list(node, name) {
+        guard let sign = text.lastIndex(of: "="), sign != text.startIndex else {
+          throw ConfigurationMistake(origin: origin, message: "\(name): NAME=TIME is expected, for example audit=90d")
+        }
+        try take(String(text[..<sign]), String(text[text.index(after: sign)...]), origin)
+      }
+    case .map(let entries):
+      for entry in entries {
+        let source = entry.written ?? entry.key
+        guard case .map(let settings) = entry.node.content, settings.count == 1, settings[0].key == "age",
+          case .scalar(let text) = settings[0].node.content
+        else {
+          throw ConfigurationMistake(
+            origin: entry.origin, message: "\(name).\(source) has one key, age, for example age: 90d")
+        }
+        try take(source, text, settings[0].node.origin)
+      }
+    }
+    return ages
   }
 
   private static func noTime(_ text: String, _ name: String, _ origin: SettingOrigin) -> ConfigurationMistake {

@@ -18,7 +18,7 @@ struct YAMLReader {
     var origin: SettingOrigin
     var items: [SettingNode] = []
     var entries: [SettingNode.Entry] = []
-    var key: (name: String, origin: SettingOrigin)?
+    var key: (name: String, written: String, origin: SettingOrigin)?
   }
 
   private init(path: String) { self.path = path }
@@ -77,11 +77,12 @@ struct YAMLReader {
     let plain = unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE
     if let last = open.indices.last, open[last].isMap, open[last].key == nil {
       // `live_window` and `live-window` are one key.
+      let written = text
       let text = String(text.map { $0 == "_" ? "-" : $0 })
       if open[last].entries.contains(where: { $0.key == text }) {
         throw ConfigurationMistake(origin: origin, message: "the key \(Printable.quoted(text)) is given twice")
       }
-      open[last].key = (text, origin)
+      open[last].key = (text, written, origin)
       return
     }
     let isNull = plain && (text.isEmpty || text == "~" || text == "null")
@@ -116,7 +117,7 @@ struct YAMLReader {
     if !open[last].isMap {
       open[last].items.append(node)
     } else if let key = open[last].key {
-      open[last].entries.append(SettingNode.Entry(key: key.name, origin: key.origin, node: node))
+      open[last].entries.append(SettingNode.Entry(key: key.name, written: key.written, origin: key.origin, node: node))
       open[last].key = nil
     }
   }

@@ -16,6 +16,7 @@ extension Configuration {
     options.retention = RetentionPolicy(
       age: store.retentionAgeNanoseconds.map { .nanoseconds($0) }, totalBytes: store.retentionBytes,
       freeDiskBytes: store.freeDiskFloorBytes)
+    options.retention.sourceAges = store.retentionSourceAges.mapValues { .nanoseconds($0) }
     return options
   }
 

@@ -36,7 +36,14 @@ extension StoreCounters {
     writtenBytes = counters.bytesSealed
     sealDuration = Durations(counters.seals)
     fsyncDuration = Durations(counters.syncs)
-    for (operation, name) in [("append", "append"), ("sync", "fsync"), ("seal", "seal"), ("delete", "delete")] {
+    mergeDuration = Durations(counters.merges)
+    mergedBytesByDirection = ["read": counters.mergedBytesRead, "written": counters.mergedBytesWritten]
+    deletedSegments = counters.segmentsDropped
+    deletedEvents = counters.eventsDropped
+    let operations = [
+      ("append", "append"), ("sync", "fsync"), ("seal", "seal"), ("merge", "merge"), ("delete", "delete"),
+    ]
+    for (operation, name) in operations {
       writeErrorsByOperation[name] = counters.writeErrorsByOperation[operation] ?? 0
     }
     availableBytes = counters.volumeAvailableBytes
