@@ -34,6 +34,9 @@ import Testing
     Mistake(yaml: "seal:\n  events: many", says: "c.yaml:2:11: seal.events cannot be 'many'"),
     Mistake(yaml: "live_window: soon", says: "c.yaml:1:14: live-window cannot be 'soon'"),
     Mistake(yaml: "retention:\n  age: 7 parsecs", says: "c.yaml:2:8: retention.age cannot be '7 parsecs'"),
+    Mistake(yaml: "retention: {sources: {a: {age: 7}}}", says: "retention.sources.a.age cannot be '7'"),
+    Mistake(yaml: "retention: {sources: {a_b: 7d}}", says: "retention.sources.a_b has one key, age"),
+    Mistake(yaml: "retention: {sources: [a]}", says: "retention.sources: NAME=TIME is expected"),
     Mistake(yaml: "listen: here", says: "HOST:PORT is expected"),
     Mistake(yaml: "durability: pwer", says: "did you mean 'power'?"),
     Mistake(yaml: "insecure: maybe", says: "true or false"),
@@ -52,6 +55,16 @@ import Testing
   func `a mistake is said with its place`(_ mistake: Mistake) {
     let said = read(mistake.yaml).mistakes.map(\.description)
     #expect(said.contains { $0.contains(mistake.says) }, "\(said)")
+  }
+
+  @Test func `ages of sources are given by name, in the file and in the environment`() {
+    let day: Int64 = 86_400_000_000_000
+    let file = read("retention:\n  sources:\n    my_shop: {age: 30d}\n    audit:\n      age: 365d\n")
+    #expect(file.mistakes.isEmpty)
+    #expect(file.configuration.store.retentionSourceAges == ["my_shop": 30 * day, "audit": 365 * day])
+    let variable = ConfigurationReader.read(
+      file: nil, path: "", environment: ["CLEW_RETENTION_SOURCES": "my_shop=30d, audit=365d"], options: [:])
+    #expect(variable.configuration.store.retentionSourceAges == file.configuration.store.retentionSourceAges)
   }
 
   @Test func `every mistake is said, not only the first`() {
