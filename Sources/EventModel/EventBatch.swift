@@ -80,22 +80,32 @@ public struct EventBatch: Sendable {
       + draft.stream.count + draft.type.count + draft.service.count + draft.handler.count
       + draft.schemaVersion.count + draft.metadata.count + draft.data.count
     precondition(unsafe !draft.id.isEmpty && !draft.type.isEmpty, "an event has an id and a type")
-    let start = bytes.count
-    offsets.append(start)
-    unsafe withUnsafeTemporaryAllocation(byteCount: EventFrame.headerBytes, alignment: 8) { header in
-      unsafe fill(header, draft, total)
-      unsafe bytes.append(contentsOf: header)
+    offsets.append(bytes.count)
+    let head = unsafe total - draft.metadata.count - draft.data.count
+    // Header and names are put together beside the batch: each addition to an array costs as much as a short name.
+    unsafe withUnsafeTemporaryAllocation(byteCount: head, alignment: 8) { room in
+      unsafe fill(room, draft, total)
+      var end = EventFrame.headerBytes
+      unsafe put(draft.id, room, &end)
+      unsafe put(draft.correlation, room, &end)
+      unsafe put(draft.cause, room, &end)
+      unsafe put(draft.stream, room, &end)
+      unsafe put(draft.type, room, &end)
+      unsafe put(draft.service, room, &end)
+      unsafe put(draft.handler, room, &end)
+      unsafe put(draft.schemaVersion, room, &end)
+      unsafe bytes.append(contentsOf: room)
     }
-    unsafe bytes.append(contentsOf: draft.id)
-    unsafe bytes.append(contentsOf: draft.correlation)
-    unsafe bytes.append(contentsOf: draft.cause)
-    unsafe bytes.append(contentsOf: draft.stream)
-    unsafe bytes.append(contentsOf: draft.type)
-    unsafe bytes.append(contentsOf: draft.service)
-    unsafe bytes.append(contentsOf: draft.handler)
-    unsafe bytes.append(contentsOf: draft.schemaVersion)
     unsafe bytes.append(contentsOf: draft.metadata)
     unsafe bytes.append(contentsOf: draft.data)
+  }
+
+  @inline(__always) private func put(
+    _ part: UnsafeRawBufferPointer, _ room: UnsafeMutableRawBufferPointer, _ end: inout Int
+  ) {
+    guard let start = part.baseAddress, part.count > 0 else { return }
+    unsafe (room.baseAddress! + end).copyMemory(from: start, byteCount: part.count)
+    end += part.count
   }
 
   /// Copies a whole frame, already validated, setting the two fields that only the store knows.

@@ -5,8 +5,9 @@ public import Platform
 ///
 /// A line counts once its line feed is there. When the path becomes another file (rotation by rename), the old one is
 /// read to its end first, its last line also without a line feed, then the files that were rotated meanwhile: those of
-/// the same directory whose name starts with the path's and that were written later. A rotation that happened while
-/// nobody read is found too, if the old file is still in the same directory and not compressed. When the file becomes
+/// the same directory whose name is the path's with what rotation adds (`RotatedName`) and that were written later. A
+/// rotation that happened while nobody read is found too, under whatever name, if the old file is still in the same
+/// directory and not compressed. When the file becomes
 /// shorter, or its first bytes change, it is read from its start. One thread calls `nextBatch`; everything else may be called from any.
 public final class FollowedFile: @unchecked Sendable {
   // `@unchecked Sendable`: what `nextBatch` works with is touched by its one thread only; what others see is in
@@ -217,11 +218,10 @@ public final class FollowedFile: @unchecked Sendable {
   /// The file to read next: the path, or what was rotated away between the end of the last file and now.
   private func successor(of finished: [FileIdentity], modified: Int64) -> String {
     guard !finished.isEmpty else { return path }
-    let packed = [".gz", ".xz", ".zst", ".bz2"]
     var best = path
     var bestModified = (try? Files.status(path))?.modifiedNanoseconds ?? .max
-    for candidate in candidates() where candidate != path && candidate.hasPrefix(path) {
-      guard !packed.contains(where: candidate.hasSuffix), let status = try? Files.status(candidate), status.isRegular,
+    for candidate in candidates() where RotatedName.isRotated(candidate, of: path) {
+      guard let status = try? Files.status(candidate), status.isRegular,
         status.modifiedNanoseconds >= modified, status.modifiedNanoseconds <= bestModified,
         !finished.contains(where: { $0.isSameFile(status) })
       else { continue }

@@ -5,16 +5,37 @@ struct Glob: Hashable, Sendable {
   private let headCount: Int
   private let tailCount: Int
   private let hasStar: Bool
+  /// The last bytes of the tail, up to 8, as they lie at the end of a text, and which of them count.
+  private let lastWord: UInt64
+  private let lastMask: UInt64
 
   init(_ pattern: String) {
     self.pattern = Array(pattern.utf8)
     hasStar = self.pattern.contains(0x2a)
     headCount = hasStar ? self.pattern.firstIndex(of: 0x2a) ?? 0 : 0
     tailCount = hasStar ? self.pattern.count - 1 - (self.pattern.lastIndex(of: 0x2a) ?? 0) : 0
+    let last = self.pattern.suffix(min(hasStar ? tailCount : self.pattern.count, 8))
+    var word: UInt64 = 0
+    var mask: UInt64 = 0
+    for byte in last.reversed() {
+      let shift = 56 - UInt64(mask.nonzeroBitCount)
+      word |= UInt64(byte) << shift
+      mask |= 0xff << shift
+    }
+    lastWord = word
+    lastMask = mask
   }
 
   /// Complexity: O(pattern × text) at worst, without recursion; mostly the last bytes decide.
-  func matches(_ text: UnsafeRawBufferPointer) -> Bool {
+  @inline(__always) func matches(_ text: UnsafeRawBufferPointer) -> Bool {
+    if text.count >= 8 {
+      let last = unsafe text.loadUnaligned(fromByteOffset: text.count - 8, as: UInt64.self).littleEndian
+      if (last ^ lastWord) & lastMask != 0 { return false }
+    }
+    return unsafe matchesWhole(text)
+  }
+
+  private func matchesWhole(_ text: UnsafeRawBufferPointer) -> Bool {
     guard hasStar else { return unsafe text.count == pattern.count && hasHead(text, pattern.count) }
     guard text.count >= headCount + tailCount else { return false }
     var place = pattern.count - 1

@@ -58,21 +58,23 @@
   }
 
   /// Reads a member's name and the colon behind it.
-  @inline(__always) public mutating func key() throws(JSONError) -> JSONSlice {
-    guard try nextByte() == 0x22 else { throw JSONError(.unexpectedByte, at: position) }
-    let start = position
-    let escaped = try skipString()
-    let end = position
-    guard try nextByte() == 0x3a else { throw JSONError(.unexpectedByte, at: position) }
-    position += 1
+  public mutating func key() throws(JSONError) -> JSONSlice {
+    var index = position
+    guard try token(&index) == 0x22 else { throw JSONError(.unexpectedByte, at: index) }
+    let start = index
+    let escaped = try skipString(&index)
+    let end = index
+    guard try token(&index) == 0x3a else { throw JSONError(.unexpectedByte, at: index) }
+    position = index + 1
     return JSONSlice(kind: .string, isEscaped: escaped, start: start, end: end)
   }
 
   /// Reads the comma (true) or the closing brace (false) behind a member.
-  @inline(__always) public mutating func hasNextMember() throws(JSONError) -> Bool {
-    let byte = try nextByte()
-    guard byte == 0x2c || byte == 0x7d else { throw JSONError(.unexpectedByte, at: position) }
-    position += 1
+  public mutating func hasNextMember() throws(JSONError) -> Bool {
+    var index = position
+    let byte = try token(&index)
+    guard byte == 0x2c || byte == 0x7d else { throw JSONError(.unexpectedByte, at: index) }
+    position = index + 1
     return byte == 0x2c
   }
 
@@ -113,151 +115,204 @@
 
   /// Reads a value of any kind and depth. Complexity: O(bytes); one bit of memory for each level.
   public mutating func value() throws(JSONError) -> JSONSlice {
-    let first = try nextByte()
-    let start = position
+    var index = position
+    let first = try token(&index)
+    let start = index
     switch first {
     case 0x22:
-      let escaped = try skipString()
-      return JSONSlice(kind: .string, isEscaped: escaped, start: start, end: position)
+      let escaped = try skipString(&index)
+      position = index
+      return JSONSlice(kind: .string, isEscaped: escaped, start: start, end: index)
     case 0x7b, 0x5b:
-      try skipContainer()
-      return JSONSlice(kind: first == 0x7b ? .object : .array, isEscaped: false, start: start, end: position)
+      try skipContainer(&index)
+      position = index
+      return JSONSlice(kind: first == 0x7b ? .object : .array, isEscaped: false, start: start, end: index)
     default:
-      let kind = try skipScalar(first)
-      return JSONSlice(kind: kind, isEscaped: false, start: start, end: position)
+      let kind = try skipScalar(first, &index)
+      position = index
+      return JSONSlice(kind: kind, isEscaped: false, start: start, end: index)
     }
   }
 
-  /// - Precondition: `position` is at an opening brace or bracket.
-  private mutating func skipContainer() throws(JSONError) {
+  // Below, `index` is a variable of the caller and not `position`: it stays in a register, and a member costs no way
+  // through memory. What is rare is in functions of its own, which get and give the index by value.
+
+  /// - Precondition: `index` is at an opening brace or bracket.
+  private mutating func skipContainer(_ start: inout Int) throws(JSONError) {
     var open = NestingStack()
+    var index = start
     while true {
       // A value is expected.
-      let byte = try nextByte()
-      switch byte {
-      case 0x22:
-        _ = try skipString()
-      case 0x7b:
-        position += 1
+      let byte = try token(&index)
+      if byte == 0x22 {
+        _ = try skipString(&index)
+      } else if byte == 0x7b {
+        index += 1
         open.push(isObject: true)
-        if try nextByte() != 0x7d {
-          _ = try key()
+        if try token(&index) != 0x7d {
+          try skipKey(&index)
           continue
         }
-      case 0x5b:
-        position += 1
+      } else if byte == 0x5b {
+        index += 1
         open.push(isObject: false)
-        if try nextByte() != 0x5d { continue }
-      default:
-        _ = try skipScalar(byte)
+        if try token(&index) != 0x5d { continue }
+      } else {
+        _ = try skipScalar(byte, &index)
       }
       // A value ended, or an empty container is about to.
       while true {
-        let next = try nextByte()
-        position += 1
+        let next = try token(&index)
+        index += 1
         if next == 0x2c {
-          if open.topIsObject { _ = try key() }
+          if open.topIsObject { try skipKey(&index) }
           break
         }
-        guard next == (open.topIsObject ? 0x7d : 0x5d) else { throw JSONError(.unexpectedByte, at: position - 1) }
+        guard next == (open.topIsObject ? 0x7d : 0x5d) else { throw JSONError(.unexpectedByte, at: index - 1) }
         open.pop()
-        if open.isEmpty { return }
+        if open.isEmpty {
+          start = index
+          return
+        }
       }
     }
+  }
+
+  /// A member's name and the colon behind it.
+  @inline(__always) private mutating func skipKey(_ index: inout Int) throws(JSONError) {
+    guard try token(&index) == 0x22 else { throw JSONError(.unexpectedByte, at: index) }
+    _ = try skipString(&index)
+    guard try token(&index) == 0x3a else { throw JSONError(.unexpectedByte, at: index) }
+    index += 1
   }
 
   /// A number or one of the three literals.
-  private mutating func skipScalar(_ first: UInt8) throws(JSONError) -> JSONSlice.Kind {
-    switch first {
-    case 0x30...0x39, 0x2d:
-      try skipNumber()
+  @inline(__always) private func skipScalar(_ first: UInt8, _ index: inout Int) throws(JSONError) -> JSONSlice.Kind {
+    if first &- 0x30 < 10 || first == 0x2d {
+      index = try endOfNumber(index)
       return .number
-    case 0x74:
-      try skipLiteral(0x6575_7274, 4)
-      return .true
-    case 0x66:
-      try skipLiteral(0x65_736c_6166, 5)
-      return .false
-    case 0x6e:
-      try skipLiteral(0x6c6c_756e, 4)
-      return .null
-    default:
-      throw JSONError(.unexpectedByte, at: position)
+    }
+    let (kind, end) = try literal(first, index)
+    index = end
+    return kind
+  }
+
+  @inline(never) private func literal(
+    _ first: UInt8, _ index: Int
+  ) throws(JSONError) -> (kind: JSONSlice.Kind, end: Int) {
+    switch first {
+    case 0x74: (.true, try endOfLiteral(index, 0x6575_7274, 4))
+    case 0x66: (.false, try endOfLiteral(index, 0x65_736c_6166, 5))
+    case 0x6e: (.null, try endOfLiteral(index, 0x6c6c_756e, 4))
+    default: throw JSONError(.unexpectedByte, at: index)
     }
   }
 
-  private mutating func skipLiteral(_ bytes: UInt64, _ length: Int) throws(JSONError) {
+  private func endOfLiteral(_ start: Int, _ bytes: UInt64, _ length: Int) throws(JSONError) -> Int {
     for index in 0..<length {
-      guard position + index < count else { throw JSONError(.unexpectedEnd, at: count) }
-      let byte = unsafe base.load(fromByteOffset: position + index, as: UInt8.self)
-      guard byte == UInt8(truncatingIfNeeded: bytes >> UInt64(8 * index)) else {
-        throw JSONError(.invalidLiteral, at: position)
+      guard start + index < count else { throw JSONError(.unexpectedEnd, at: count) }
+      guard byte(start + index) == UInt8(truncatingIfNeeded: bytes >> UInt64(8 * index)) else {
+        throw JSONError(.invalidLiteral, at: start)
       }
     }
-    position += length
+    return start + length
   }
 
-  private mutating func skipNumber() throws(JSONError) {
-    let start = position
-    var byte = byteOrZero()
-    if byte == 0x2d {
-      position += 1
-      byte = byteOrZero()
-    }
-    if byte == 0x30 {
-      position += 1
-    } else if !skipDigits() {
+  private func endOfNumber(_ start: Int) throws(JSONError) -> Int {
+    var index = start
+    if byteOrZero(index) == 0x2d { index += 1 }
+    if byteOrZero(index) == 0x30 {
+      index += 1
+    } else if !skipDigits(&index) {
       throw JSONError(.invalidNumber, at: start)
     }
-    byte = byteOrZero()
-    if byte == 0x2e {
-      position += 1
-      if !skipDigits() { throw JSONError(.invalidNumber, at: start) }
-      byte = byteOrZero()
+    var next = byteOrZero(index)
+    if next == 0x2e {
+      index += 1
+      if !skipDigits(&index) { throw JSONError(.invalidNumber, at: start) }
+      next = byteOrZero(index)
     }
-    if byte | 0x20 == 0x65 {
-      position += 1
-      byte = byteOrZero()
-      if byte == 0x2b || byte == 0x2d { position += 1 }
-      if !skipDigits() { throw JSONError(.invalidNumber, at: start) }
-      byte = byteOrZero()
+    if next | 0x20 == 0x65 {
+      index += 1
+      next = byteOrZero(index)
+      if next == 0x2b || next == 0x2d { index += 1 }
+      if !skipDigits(&index) { throw JSONError(.invalidNumber, at: start) }
+      next = byteOrZero(index)
     }
     // "01" and "1.2.3" are one wrong number, not two tokens.
-    if (0x30...0x39).contains(byte) || byte == 0x2e { throw JSONError(.invalidNumber, at: start) }
+    if next &- 0x30 < 10 || next == 0x2e { throw JSONError(.invalidNumber, at: start) }
+    return index
   }
 
   /// - Returns: false where there is no digit.
-  @inline(__always) private mutating func skipDigits() -> Bool {
-    let start = position
-    while position < count, unsafe base.load(fromByteOffset: position, as: UInt8.self) &- 0x30 < 10 { position += 1 }
-    return position > start
+  @inline(__always) private func skipDigits(_ index: inout Int) -> Bool {
+    let start = index
+    while index < count, byte(index) &- 0x30 < 10 { index += 1 }
+    return index > start
   }
 
-  @inline(__always) private func byteOrZero() -> UInt8 {
-    unsafe position < count ? base.load(fromByteOffset: position, as: UInt8.self) : 0
+  @inline(__always) private func byte(_ index: Int) -> UInt8 {
+    unsafe base.load(fromByteOffset: index, as: UInt8.self)
   }
+
+  @inline(__always) private func byteOrZero(_ index: Int) -> UInt8 { index < count ? byte(index) : 0 }
 
   /// Skips white space and gives the byte behind it, which is not read yet.
-  @inline(__always) private mutating func nextByte() throws(JSONError) -> UInt8 {
-    while position < count {
-      let byte = unsafe base.load(fromByteOffset: position, as: UInt8.self)
-      if byte > 0x20 { return byte }
-      if byte == 0x0a || byte == 0x0d {
+  @inline(__always) private mutating func token(_ index: inout Int) throws(JSONError) -> UInt8 {
+    if index < count {
+      let next = byte(index)
+      if next > 0x20 { return next }
+    }
+    index = try endOfBlank(index)
+    return byte(index)
+  }
+
+  @inline(never) private mutating func endOfBlank(_ start: Int) throws(JSONError) -> Int {
+    var index = start
+    while index < count {
+      let next = byte(index)
+      if next > 0x20 { return index }
+      if next == 0x0a || next == 0x0d {
         sawLineBreak = true
-      } else if byte != 0x20 && byte != 0x09 {
-        throw JSONError(.unexpectedByte, at: position)
+      } else if next != 0x20 && next != 0x09 {
+        throw JSONError(.unexpectedByte, at: index)
       }
-      position += 1
+      index += 1
     }
     throw JSONError(.unexpectedEnd, at: count)
   }
 
+  @inline(__always) private mutating func nextByte() throws(JSONError) -> UInt8 {
+    var index = position
+    let next = try token(&index)
+    position = index
+    return next
+  }
+
   // MARK: Strings
 
-  /// - Precondition: `position` is at the opening quote.
+  /// - Precondition: `index` is at the opening quote; afterwards it is behind the closing one.
   /// - Returns: whether there is a backslash in it.
-  @inline(__always) private mutating func skipString() throws(JSONError) -> Bool {
-    var index = position + 1
+  @inline(__always) private func skipString(_ index: inout Int) throws(JSONError) -> Bool {
+    var place = index + 1
+    while place + 8 <= count {
+      let found = unsafe SWAR.specialInString(base.loadUnaligned(fromByteOffset: place, as: UInt64.self).littleEndian)
+      if found != 0 {
+        place += found.trailingZeroBitCount >> 3
+        if byte(place) != 0x22 { break }
+        index = place + 1
+        return false
+      }
+      place += 8
+    }
+    let (end, escaped) = try endOfString(place)
+    index = end
+    return escaped
+  }
+
+  /// The rest of a string with escapes, with other characters than ASCII, or near the end of the bytes.
+  @inline(never) private func endOfString(_ start: Int) throws(JSONError) -> (end: Int, escaped: Bool) {
+    var index = start
     var escaped = false
     while true {
       while index + 8 <= count {
@@ -269,19 +324,16 @@
         index += 8
       }
       guard index < count else { throw JSONError(.unexpectedEnd, at: count) }
-      let byte = unsafe base.load(fromByteOffset: index, as: UInt8.self)
-      if byte == 0x22 {
-        position = index + 1
-        return escaped
-      }
-      if byte == 0x5c {
+      let next = byte(index)
+      if next == 0x22 { return (index + 1, escaped) }
+      if next == 0x5c {
         escaped = true
         index = try endOfEscape(index)
-      } else if byte >= 0x80 {
+      } else if next >= 0x80 {
         let length = unsafe UTF8Validation.sequenceLength(base + index, available: count - index)
         if length == 0 { throw JSONError(.invalidUTF8, at: index) }
         index += length
-      } else if byte < 0x20 {
+      } else if next < 0x20 {
         throw JSONError(.controlCharacter, at: index)
       } else {
         index += 1
@@ -292,14 +344,12 @@
   /// - Parameter index: of a backslash.
   private func endOfEscape(_ index: Int) throws(JSONError) -> Int {
     guard index + 1 < count else { throw JSONError(.unexpectedEnd, at: count) }
-    switch unsafe base.load(fromByteOffset: index + 1, as: UInt8.self) {
+    switch byte(index + 1) {
     case 0x22, 0x5c, 0x2f, 0x62, 0x66, 0x6e, 0x72, 0x74: return index + 2
     case 0x75:
       guard index + 6 <= count else { throw JSONError(.unexpectedEnd, at: count) }
       for place in (index + 2)..<(index + 6) {
-        guard unsafe Hex.value(base.load(fromByteOffset: place, as: UInt8.self)) != 0xff else {
-          throw JSONError(.invalidEscape, at: index)
-        }
+        guard Hex.value(byte(place)) != 0xff else { throw JSONError(.invalidEscape, at: index) }
       }
       return index + 6
     default: throw JSONError(.invalidEscape, at: index)

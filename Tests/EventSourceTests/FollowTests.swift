@@ -1,6 +1,6 @@
 import Compression
 import EventModel
-import EventSource
+@testable import EventSource
 import Glibc
 import Platform
 import TestSupport
@@ -203,6 +203,28 @@ private func ids(_ range: ClosedRange<Int>) -> [String] { range.map { "e\($0)" }
     try append(path, line(5))
     #expect(try follower.take(5).sorted() == ids(1...5))
     #expect(follower.file.counters.rotations == 3)
+  }
+
+  @Test func `a neighbour that only begins alike is not read as a rotated file`() throws {
+    try append(path, line(1))
+    let follower = Follower(path)
+    #expect(try follower.take(1) == ids(1...1))
+    unsafe #expect(rename(path, path + ".1") == 0)
+    for other in ["-errors", "2", ".bak", ".2.gz", "~"] { try append(path + other, line(90)) }
+    try append(path, line(2))
+    #expect(try follower.take(2) == ids(1...2))
+    #expect(try follower.take(0) == ids(1...2))
+    #expect(follower.file.counters.rotations == 1)
+  }
+
+  @Test(arguments: [
+    (".1", true), (".999999", true), ("-20261123", true), ("-20261123-1763892000", true), (".2026-11-23", true),
+    (".2026-11-23T10:00:00Z", true), ("-2026112310", true), ("", false), (".", false), ("1", false), (".1.gz", false),
+    ("-20261123.gz", false), (".bak", false), ("-errors", false), ("-1", false), (".-20261123", false),
+    (".1234567", false), ("-errors-20261123", false), ("~", false),
+  ])
+  func `rotated names are those that logrotate gives`(suffix: String, isRotated: Bool) {
+    #expect(RotatedName.isRotated("/x/events.ndjson" + suffix, of: "/x/events.ndjson") == isRotated)
   }
 
   @Test func `everything written while reading and rotating arrives once`() throws {

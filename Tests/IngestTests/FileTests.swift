@@ -67,6 +67,34 @@ import TraceStore
     #expect(error.code == .diskFull)
     #expect(result.counts.accepted == 0)
   }
+
+  @Test func `an input that cannot be read twice waits while the disk is full, and loses nothing`() throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.write("events.ndjson", lines(0..<9000))
+    let bench = try Bench()
+    bench.store.change { $0.appendError = FaultyStore.full }
+    let store = bench.store
+    let mender = WorkerThread(name: "mender") {
+      _ = eventually { store.counted.appendCalls >= 2 }
+      store.change { $0.appendError = nil }
+    }
+    let result = bench.pipeline.importEvents(from: try EventFileReader(path: path), waitsForSpace: true)
+    mender.join()
+    #expect(result.failure == nil)
+    #expect(result.counts.accepted == 9000)
+    #expect(store.lastOrdinal == 9000)
+  }
+
+  @Test func `waiting for space ends when the import is cancelled`() throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.write("events.ndjson", lines(0..<10))
+    let bench = try Bench()
+    bench.store.change { $0.appendError = FaultyStore.full }
+    let result = bench.pipeline.importEvents(
+      from: try EventFileReader(path: path), waitsForSpace: true, isCancelled: { bench.store.counted.appendCalls > 0 })
+    #expect(result.failure != nil)
+    #expect(result.counts.accepted == 0)
+  }
 }
 
 @Suite("Followed files") struct FollowTests {

@@ -94,7 +94,8 @@ struct ImportCommand {
     let progress = ProgressLine(label: input.label, isShown: FileDescriptor.standardError.isTerminal)
     var shown = 0
     let result = pipeline.importEvents(
-      from: reader, source: parsed.value("source-name") ?? "default", isCancelled: { interruption.isRequested }
+      from: reader, source: parsed.value("source-name") ?? "default", waitsForSpace: isPipe,
+      isCancelled: { interruption.isRequested }
     ) { state in
       shown = say(state.counts, input.name, shown, progress, report)
       progress.update(
