@@ -173,7 +173,7 @@ public final class FollowedFile: @unchecked Sendable {
   /// The path is another file; or it is not there, and files that were written later are.
   private func isReplaced(_ now: FileStatus) -> Bool {
     if let named = try? Files.status(path) { return !identity.isSameFile(named) }
-    return successor(of: finishedFiles + [identity], modified: now.modifiedNanoseconds) != path
+    return successor(of: finishedFiles + [identity], modified: now.modifiedNanoseconds, before: nil) != nil
   }
 
   private func finished(_ batch: ReadBatch, _ file: FileDescriptor) throws(FileError) -> Batch {
@@ -202,30 +202,51 @@ public final class FollowedFile: @unchecked Sendable {
   private func openIfThere() throws(FileError) -> FileDescriptor? {
     if let file { return file }
     if let token = resumeToken, let opened = try resume(token) { return opened }
+    // Opened before the directory is listed: a file that is rotated away in between is then in the list, and what was
+    // rotated away before it was written no later than it.
+    let named = try openNamed()
+    guard let next = successor(of: finishedFiles, modified: finishedModified, before: named) else {
+      if let named { try use(named, offset: 0, line: 0) } else { note(caughtUp: false, head: nil) }
+      return named
+    }
+    named?.close()
     do throws(FileError) {
-      let next = successor(of: finishedFiles, modified: finishedModified)
-      let opened = try FileDescriptor.openForReading(next)
+      let opened = try FileDescriptor.openForReading(next.path)
       try use(opened, offset: 0, line: 0)
-      isOutOfUse = next != path
-      return opened
     } catch {
       guard error.isNotFound else { throw error }
-      note(caughtUp: false, head: nil)
-      return nil
+    }
+    isOutOfUse = true
+    // Files that are numbered change their names with every rotation.
+    if file != nil, identity.isSameFile(next.status) { return file }
+    close()
+    looksAgain = true
+    return nil
+  }
+
+  /// The path's file, if there is one.
+  private func openNamed() throws(FileError) -> FileDescriptor? {
+    do throws(FileError) { return try FileDescriptor.openForReading(path) } catch {
+      if error.isNotFound { return nil }
+      throw error
     }
   }
 
-  /// The file to read next: the path, or what was rotated away between the end of the last file and now.
-  private func successor(of finished: [FileIdentity], modified: Int64) -> String {
-    guard !finished.isEmpty else { return path }
-    var best = path
-    var bestModified = (try? Files.status(path))?.modifiedNanoseconds ?? .max
-    for candidate in candidates() where RotatedName.isRotated(candidate, of: path) {
-      guard let status = try? Files.status(candidate), status.isRegular,
-        status.modifiedNanoseconds >= modified, status.modifiedNanoseconds <= bestModified,
-        !finished.contains(where: { $0.isSameFile(status) })
+  /// What was rotated away between the end of the last file and now, the oldest of it; nil: the path comes next.
+  private func successor(
+    of finished: [FileIdentity], modified: Int64, before named: FileDescriptor?
+  ) -> (path: String, status: FileStatus)? {
+    guard !finished.isEmpty else { return nil }
+    var best: (path: String, status: FileStatus)?
+    let others = candidates()
+    let namedStatus = try? named?.status()
+    var bestModified = namedStatus?.modifiedNanoseconds ?? .max
+    for candidate in others where RotatedName.isRotated(candidate, of: path) {
+      guard let status = try? Files.status(candidate), status.isRegular, status.modifiedNanoseconds >= modified,
+        status.modifiedNanoseconds <= bestModified, !finished.contains(where: { $0.isSameFile(status) }),
+        namedStatus.map({ $0.device == status.device && $0.inode == status.inode }) != true
       else { continue }
-      best = candidate
+      best = (candidate, status)
       bestModified = status.modifiedNanoseconds
     }
     return best

@@ -231,6 +231,8 @@ private func ids(_ range: ClosedRange<Int>) -> [String] { range.map { "e\($0)" }
     let path = path
     try append(path, "")
     let follower = Follower(path, limits: BatchLimits(eventCountMax: 50))
+    // It follows from the file that it sees first.
+    #expect(try follower.take(0) == [])
     let writer = WorkerThread(name: "writer") {
       for block in 0..<20 {
         for part in 0..<50 { try? append(path, line(block * 100 + part * 2) + line(block * 100 + part * 2 + 1)) }
