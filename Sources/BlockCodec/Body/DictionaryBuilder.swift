@@ -1,3 +1,5 @@
+import Compression
+
 /// Most that the dictionaries of one segment may hold. Beyond a bound, values are written out.
 public struct DictionaryLimits: Sendable {
   /// Strings that occurred twice, and their bytes.
@@ -11,13 +13,156 @@ public struct DictionaryLimits: Sendable {
 
 /// The dictionaries of one segment while its blocks are encoded: they only grow, and are stored at the end.
 ///
-/// One thread at a time.
-public final class DictionaryBuilder {
-  let limits: DictionaryLimits
+/// One thread at a time. Memory: about 15 MB, 8 of them a table of which UUIDs were seen; at most some 60 MB.
+///
+/// `@safe`: the pointer is set once, in `init`, and freed in `deinit` only.
+@safe public final class DictionaryBuilder {
+  let tables: UnsafeMutablePointer<DictionaryTables>
 
-  public init(limits: DictionaryLimits = DictionaryLimits()) { self.limits = limits }
+  public init(limits: DictionaryLimits = DictionaryLimits()) {
+    unsafe tables = .allocate(capacity: 1)
+    unsafe tables.initialize(to: DictionaryTables(limits: limits))
+  }
+
+  deinit {
+    unsafe tables.pointee.deallocate()
+    unsafe tables.deallocate()
+  }
 
   /// The dictionaries as chunks of at most about 256 KiB, compressed where that helps: stored in this order, each with
   /// a checksum of its row, and given to `SegmentDictionary` again.
-  public func encodedChunks() -> [[UInt8]] { [] }
+  public func encodedChunks() -> [[UInt8]] {
+    var text = ByteSink(capacity: 1 << 20)
+    unsafe tables.pointee.write(&text)
+    let compressor = DeflateCompressor(level: 6)
+    var chunks: [[UInt8]] = []
+    var start = 0
+    while start < text.count {
+      let piece = unsafe UnsafeRawBufferPointer(
+        rebasing: text.bytes[start..<min(text.count, start + DictionaryChunk.bytesMax)])
+      unsafe chunks.append(DictionaryChunk.make(.text, piece, compressor))
+      start += piece.count
+    }
+    text.removeAll()
+    for index in unsafe 0..<tables.pointee.uuidEntries.count {
+      let uuid = unsafe tables.pointee.uuidEntries[index]
+      for word in [uuid.high, uuid.low] {
+        for shift in 0..<8 { text.append(UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * shift))) }
+      }
+    }
+    start = 0
+    while start < text.count {
+      let piece = unsafe UnsafeRawBufferPointer(
+        rebasing: text.bytes[start..<min(text.count, start + DictionaryChunk.bytesMax)])
+      unsafe chunks.append(DictionaryChunk.make(.uuids, piece, nil))
+      start += piece.count
+    }
+    return chunks
+  }
+}
+
+/// A piece of a segment's dictionaries as stored: version, section, codec, length before compression, bytes.
+enum DictionaryChunk {
+  static let version: UInt8 = 1
+  static let bytesMax = 256 << 10
+  static let headBytes = 7
+
+  enum Section: UInt8 {
+    case text = 1
+    case uuids = 2
+  }
+
+  static func make(_ section: Section, _ raw: UnsafeRawBufferPointer, _ compressor: DeflateCompressor?) -> [UInt8] {
+    let packed = unsafe compressor?.compress(raw)
+    let isSmaller = (packed?.count ?? .max) < raw.count
+    var chunk: [UInt8] = [version, section.rawValue, isSmaller ? 1 : 0]
+    for shift in 0..<4 { chunk.append(UInt8(truncatingIfNeeded: raw.count >> (8 * shift))) }
+    if let packed, isSmaller { chunk += packed } else { unsafe chunk += raw }
+    return chunk
+  }
+
+  /// Appends the bytes of a chunk to what was read of its section before.
+  static func read(
+    _ chunk: [UInt8], _ decompressor: DeflateDecompressor
+  ) throws(BodyError) -> (section: Section, bytes: [UInt8]) {
+    guard chunk.count >= headBytes else { throw .truncated }
+    guard chunk[0] == version else { throw .unknown(chunk[0]) }
+    guard let section = Section(rawValue: chunk[1]), chunk[2] <= 1 else { throw .unknown(max(chunk[1], chunk[2])) }
+    let length = (0..<4).reduce(0) { $0 | Int(chunk[3 + $1]) << (8 * $1) }
+    guard length <= bytesMax else { throw .tooLarge }
+    if chunk[2] == 0 {
+      guard chunk.count - headBytes == length else { throw .truncated }
+      return (section, Array(chunk[headBytes...]))
+    }
+    let bytes = unsafe chunk.withUnsafeBytes { all in
+      unsafe try? decompressor.decompress(UnsafeRawBufferPointer(rebasing: all[headBytes...]), outputBytes: length)
+    }
+    guard let bytes else { throw .invalid }
+    return (section, bytes)
+  }
+}
+
+extension DictionaryTables {
+  /// Everything but the UUIDs; `SegmentDictionary` reads it. FORMAT.md describes it.
+  func write(_ sink: inout ByteSink) {
+    unsafe write(keys, &sink)
+    unsafe write(prefixes, &sink)
+    unsafe sink.append(varint: UInt64(templates.count))
+    for index in unsafe 0..<templates.count { unsafe sink.append(varint: UInt64(templates[index].length)) }
+    unsafe sink.append(templateBytes.start, templateBytes.count)
+    for index in unsafe 0..<templatePaths.count { unsafe sink.append(varint: UInt64(templatePaths[index])) }
+    unsafe writeClasses(&sink)
+    unsafe sink.append(varint: UInt64(stringStarts.count - 1))
+    for index in unsafe 1..<max(stringStarts.count, 1) {
+      unsafe sink.append(varint: UInt64(stringStarts[index] - stringStarts[index - 1]))
+    }
+    unsafe sink.append(entryBytes.start, entryBytes.count)
+  }
+
+  private func write(_ names: NameTable, _ sink: inout ByteSink) {
+    unsafe sink.append(varint: UInt64(names.count))
+    for index in unsafe 0..<names.count { unsafe sink.append(varint: UInt64(names.lengths[index])) }
+    for index in unsafe 0..<names.count { unsafe sink.append(arena.start + Int(names.starts[index]), Int(names.lengths[index])) }
+  }
+
+  private func writeClasses(_ sink: inout ByteSink) {
+    let classCount = unsafe streamLists.count
+    let listsOfClass = unsafe grouped(lists.count, classCount) { unsafe Int(lists[UInt32($0)].owner >> 16) }
+    let symbolsOfList = unsafe grouped(lists.symbols.count, lists.count) { unsafe Int(lists.symbolLists[$0]) }
+    let shapesOfPart = unsafe grouped(shapes.count, classCount * 2) { unsafe Int(shapeOwners[$0]) }
+    sink.append(varint: UInt64(classCount))
+    for index in 0..<classCount {
+      sink.append(varint: UInt64(listsOfClass[index].count))
+      for list in listsOfClass[index] {
+        let record = unsafe lists[UInt32(list)]
+        unsafe sink.append(varint: UInt64(record.owner & 0xffff))
+        sink.append(varint: UInt64(symbolsOfList[list].count))
+        for symbol in symbolsOfList[list] { unsafe write(symbol: lists.symbols[symbol], record, &sink) }
+      }
+      for part in 0..<2 {
+        let owned = shapesOfPart[index * 2 + part]
+        sink.append(varint: UInt64(owned.count))
+        for shape in owned { unsafe sink.append(varint: UInt64(shapes[shape].template)) }
+      }
+    }
+  }
+
+  private func write(symbol: UInt32, _ record: ListRecord, _ sink: inout ByteSink) {
+    let kind = UInt8(truncatingIfNeeded: symbol)
+    let operand = Int(symbol >> 8)
+    sink.append(kind)
+    if kind >= ValueKind.prefixUUIDNew, kind <= ValueKind.prefixHex {
+      sink.append(varint: UInt64(operand))
+    } else if kind == ValueKind.constant || kind == ValueKind.listed {
+      unsafe sink.append(varint: UInt64(record.length(operand)))
+      unsafe sink.append(arena.start + record.start(operand), record.length(operand))
+    }
+  }
+
+  /// The numbers below `count` by group, ascending.
+  private func grouped(_ count: Int, _ groups: Int, _ group: (Int) -> Int) -> [[Int]] {
+    var result = [[Int]](repeating: [], count: groups)
+    for index in 0..<count { result[group(index)].append(index) }
+    return result
+  }
 }

@@ -1,0 +1,233 @@
+/// What a shape (a template as used by one type) needs for each of its values: the bytes of the template before the
+/// value, and where the value goes. One more record holds the bytes behind the last value.
+@unsafe struct Slot: BitwiseCopyable {
+  var pieceStart: UInt32
+  var list: UInt32
+  var pieceLength: UInt16
+  var path: UInt16
+  var isString: Bool
+}
+
+struct Shape: BitwiseCopyable {
+  var template: UInt32
+  var firstSlot: UInt32
+  var slotCount: UInt16
+  /// Its number among the shapes of its class and part.
+  var rank: UInt16
+}
+
+struct Template: BitwiseCopyable {
+  /// In `templateBytes`: the text with 1 in place of a string's content and 2 in place of any other value.
+  var start: UInt32
+  var length: UInt32
+  /// In `templatePaths`.
+  var firstPath: UInt32
+  var slotCount: UInt32
+}
+
+/// The shapes used last, newest first, by number plus one.
+struct PartState: BitwiseCopyable {
+  var recent0: UInt32 = 0
+  var recent1: UInt32 = 0
+  var recent2: UInt32 = 0
+  var recent3: UInt32 = 0
+  var rankCount: UInt32 = 0
+}
+
+/// Everything that grows while the blocks of a segment are encoded.
+///
+/// `@unsafe`: lives at one address, which its builder owns; plain memory inside.
+@unsafe struct DictionaryTables {
+  let limits: DictionaryLimits
+  /// Bytes of keys, prefixes, listed strings and entries.
+  var arena = unsafe Pool<UInt8>(capacity: 1 << 20)
+  var keys: NameTable
+  var prefixes: NameTable
+  var templateBytes = unsafe Pool<UInt8>(capacity: 1 << 18)
+  var templatePaths = unsafe Pool<UInt16>(capacity: 1 << 14)
+  var templates = unsafe Pool<Template>(capacity: 1024)
+  var templateIndex: HashIndex
+  var shapes = unsafe Pool<Shape>(capacity: 1024)
+  /// (class, part) of each shape: class * 2 + part.
+  var shapeOwners = unsafe Pool<UInt32>(capacity: 1024)
+  var shapeIndex: HashIndex
+  var slots = unsafe Pool<Slot>(capacity: 1 << 15)
+  /// Two of each class: metadata, data.
+  var parts = unsafe Pool<PartState>(capacity: 512)
+  /// Of each class the list of the stream's name, plus one.
+  var streamLists = unsafe Pool<UInt32>(capacity: 256)
+  var lists: ListTable
+  var strings: SightTable
+  /// Where each entry begins in `entryBytes`, and where the last one ends.
+  var stringStarts = unsafe Pool<UInt32>(capacity: 4096)
+  var entryBytes = unsafe Pool<UInt8>(capacity: 1 << 16)
+  var uuids: SightTable
+  var uuidEntries = unsafe Pool<UUIDWords>(capacity: 4096)
+  /// Fingerprints of templates seen once, in the second half of their budget.
+  var seenTemplates: SightTable
+
+  init(limits: DictionaryLimits) {
+    unsafe self.limits = limits
+    unsafe keys = unsafe NameTable(countMax: BodyLimit.keys, slotBits: 13)
+    unsafe prefixes = unsafe NameTable(countMax: BodyLimit.prefixes, slotBits: 16)
+    unsafe templateIndex = unsafe HashIndex(bits: 15)
+    unsafe shapeIndex = unsafe HashIndex(bits: 17)
+    unsafe lists = unsafe ListTable()
+    unsafe strings = unsafe SightTable(entriesMax: min(limits.strings, BodyLimit.strings))
+    unsafe uuids = unsafe SightTable(entriesMax: min(limits.uuids, BodyLimit.uuids))
+    unsafe seenTemplates = unsafe SightTable(entriesMax: 4096)
+    unsafe stringStarts.append(0)
+    // Key 0 is the stream's name, key 1 that of values that stand behind no key.
+    _ = unsafe keys.find(arena.start, 0, &arena)
+    unsafe keys.addUnnamed(arena)
+  }
+
+  func deallocate() {
+    unsafe arena.deallocate()
+    unsafe keys.deallocate()
+    unsafe prefixes.deallocate()
+    unsafe templateBytes.deallocate()
+    unsafe templatePaths.deallocate()
+    unsafe templates.deallocate()
+    unsafe templateIndex.deallocate()
+    unsafe shapes.deallocate()
+    unsafe shapeOwners.deallocate()
+    unsafe shapeIndex.deallocate()
+    unsafe slots.deallocate()
+    unsafe parts.deallocate()
+    unsafe streamLists.deallocate()
+    unsafe lists.deallocate()
+    unsafe strings.deallocate()
+    unsafe stringStarts.deallocate()
+    unsafe entryBytes.deallocate()
+    unsafe uuids.deallocate()
+    unsafe uuidEntries.deallocate()
+    unsafe seenTemplates.deallocate()
+  }
+
+  /// The class of a type, made if it is new.
+  @inline(__always) mutating func classIndex(_ typeNumber: UInt32) -> Int {
+    let index = min(Int(typeNumber), BodyLimit.ownClasses)
+    while unsafe streamLists.count <= index {
+      unsafe streamLists.append(0)
+      unsafe parts.append(PartState())
+      unsafe parts.append(PartState())
+    }
+    return index
+  }
+}
+
+/// Byte strings with numbers in the order of their first sight; bounded.
+@unsafe struct NameTable {
+  var starts: Pool<UInt32>
+  var lengths: Pool<UInt32>
+  var index: HashIndex
+  let countMax: Int
+
+  init(countMax: Int, slotBits: Int) {
+    unsafe self.countMax = countMax
+    unsafe starts = unsafe Pool(capacity: 128)
+    unsafe lengths = unsafe Pool(capacity: 128)
+    unsafe index = unsafe HashIndex(bits: slotBits)
+  }
+
+  func deallocate() {
+    unsafe starts.deallocate()
+    unsafe lengths.deallocate()
+    unsafe index.deallocate()
+  }
+
+  var count: Int { unsafe starts.count }
+
+  /// The number of a name, which is added if it is new; nil if there is no more room.
+  @inline(__always) mutating func find(_ p: BytePointer, _ length: Int, _ arena: inout Pool<UInt8>) -> Int? {
+    let hash = unsafe hashBytes(p, length)
+    var place = unsafe index.place(hash)
+    while true {
+      let entry = unsafe index.table[place]
+      if entry == 0 { break }
+      let number = Int(entry) - 1
+      if unsafe Int(lengths[number]) == length, unsafe equalBytes(arena.start + Int(starts[number]), p, length) { return number }
+      place = unsafe index.next(place)
+    }
+    guard unsafe starts.count < countMax else { return nil }
+    unsafe index.table[place] = unsafe UInt32(starts.count + 1)
+    unsafe starts.append(UInt32(arena.count))
+    unsafe lengths.append(UInt32(length))
+    unsafe arena.append(p, length)
+    return unsafe starts.count - 1
+  }
+
+  /// A number that no name finds.
+  mutating func addUnnamed(_ arena: Pool<UInt8>) {
+    unsafe starts.append(UInt32(arena.count))
+    unsafe lengths.append(0)
+  }
+}
+
+/// Open addressing with numbers plus one; at most half full, which its user sees to.
+@unsafe struct HashIndex {
+  let table: UnsafeMutablePointer<UInt32>
+  let mask: Int
+
+  init(bits: Int) {
+    unsafe table = .allocate(capacity: 1 << bits)
+    unsafe table.initialize(repeating: 0, count: 1 << bits)
+    unsafe mask = (1 << bits) - 1
+  }
+
+  func deallocate() { unsafe table.deallocate() }
+
+  @inline(__always) func place(_ hash: UInt64) -> Int { unsafe Int(truncatingIfNeeded: hash) & mask }
+  @inline(__always) func next(_ place: Int) -> Int { unsafe (place + 1) & mask }
+}
+
+/// Who was seen once (a fingerprint), and who twice or more (an entry). Lines of eight words; a full line forgets one
+/// that was seen once, so memory is fixed.
+@unsafe struct SightTable {
+  /// Fingerprint in the high half, entry plus one in the low half.
+  let words: UnsafeMutablePointer<UInt64>
+  let lineMask: Int
+  let entriesMax: Int
+  var evicted = 0
+
+  init(entriesMax: Int) {
+    unsafe self.entriesMax = entriesMax
+    var lines = 64
+    while lines * 2 < entriesMax { lines *= 2 }
+    unsafe lineMask = lines - 1
+    unsafe words = .allocate(capacity: lines * 8)
+    unsafe words.initialize(repeating: 0, count: lines * 8)
+  }
+
+  func deallocate() { unsafe words.deallocate() }
+
+  enum Sight {
+    case first
+    /// Its word, so that an entry can be set; the entry plus one, 0 if it has none.
+    case again(word: Int, entry: Int)
+  }
+
+  @inline(__always) func line(_ hash: UInt64) -> Int { unsafe (Int(truncatingIfNeeded: hash) & lineMask) * 8 }
+
+  /// Looks for a hash, and remembers it if it is new.
+  @inline(__always) mutating func look(_ hash: UInt64) -> Sight {
+    let first = unsafe line(hash)
+    let fingerprint = hash >> 32
+    var free = -1
+    for word in first..<(first + 8) {
+      let value = unsafe words[word]
+      if value == 0 {
+        if free < 0 { free = word }
+        break
+      }
+      if value >> 32 == fingerprint { return .again(word: word, entry: Int(value & 0xffff_ffff)) }
+      if value & 0xffff_ffff == 0 { free = word }
+    }
+    // A fingerprint of 0 without an entry would look like an empty word.
+    if free >= 0, fingerprint != 0 { unsafe words[free] = fingerprint << 32 }
+    return .first
+  }
+
+  @inline(__always) func setEntry(_ word: Int, _ number: Int) { unsafe words[word] |= UInt64(number + 1) }
+}

@@ -1,0 +1,243 @@
+import EventModel
+
+/// One column of a key: kinds, numbers, texts.
+@unsafe struct Column {
+  var kinds = unsafe Pool<UInt8>(capacity: 64)
+  var numbers = unsafe Pool<UInt8>(capacity: 64)
+  var texts = unsafe Pool<UInt8>(capacity: 64)
+
+  func deallocate() {
+    unsafe kinds.deallocate()
+    unsafe numbers.deallocate()
+    unsafe texts.deallocate()
+  }
+}
+
+extension Column: BitwiseCopyable {}
+extension Pool: BitwiseCopyable {}
+
+/// The last value of a key in this run, in the run's arena.
+struct LastValue: BitwiseCopyable {
+  var run: UInt32 = 0
+  var length: UInt32 = 0
+  var start: Int = 0
+}
+
+/// What values of the event at hand may equal.
+@unsafe struct EventFields {
+  var created: Int64 = 0
+  var id = UUIDWords(high: 0, low: 0)
+  var correlation = UUIDWords(high: 0, low: 0)
+  var cause = UUIDWords(high: 0, low: 0)
+  var flags: EventFrame.Flags = []
+  var idText = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  var correlationText = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  var causeText = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  var service = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  var handler = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  var schemaVersion = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+}
+
+/// The block that is being encoded.
+///
+/// `@unsafe`: lives at one address, which its encoder owns; plain memory inside.
+@unsafe struct EncodedBlock {
+  let tables: UnsafeMutablePointer<DictionaryTables>
+  var tokenizer = unsafe Tokenizer()
+  var columns = unsafe Pool<Column>(capacity: 256)
+  var lastValues = unsafe Pool<LastValue>(capacity: 256)
+  var metadataShapes = unsafe Pool<UInt8>(capacity: 1024)
+  var dataShapes = unsafe Pool<UInt8>(capacity: 1024)
+  var wholes = unsafe Pool<UInt8>(capacity: 1024)
+  var uuidBytes = unsafe Pool<UInt8>(capacity: 1 << 14)
+  var hexBytes = unsafe Pool<UInt8>(capacity: 1 << 12)
+  var run: UInt32 = 0
+  var runArena = unsafe Pool<UInt8>(capacity: 1 << 14)
+  var runUUIDs = unsafe Pool<UUIDWords>(capacity: BodyLimit.runUUIDs)
+  /// Run in the high half, number plus one in the low half: 16 bits each.
+  var runIndex = unsafe Pool<UInt32>(capacity: EncodedBlock.runIndexSlots)
+  var fields = unsafe EventFields()
+  /// What the key at hand had before its value became the last one.
+  var lastBefore = LastValue()
+
+  static let runIndexSlots = 8192
+
+  init(_ tables: UnsafeMutablePointer<DictionaryTables>) {
+    unsafe self.tables = unsafe tables
+    unsafe runIndex.start.initialize(repeating: 0, count: EncodedBlock.runIndexSlots)
+  }
+
+  func deallocate() {
+    unsafe tokenizer.deallocate()
+    for index in unsafe 0..<columns.count { unsafe columns[index].deallocate() }
+    unsafe columns.deallocate()
+    unsafe lastValues.deallocate()
+    unsafe metadataShapes.deallocate()
+    unsafe dataShapes.deallocate()
+    unsafe wholes.deallocate()
+    unsafe uuidBytes.deallocate()
+    unsafe hexBytes.deallocate()
+    unsafe runArena.deallocate()
+    unsafe runUUIDs.deallocate()
+    unsafe runIndex.deallocate()
+  }
+
+  mutating func beginRun(_ trace: UnsafeRawBufferPointer, isUUID: Bool) {
+    unsafe run += 1
+    if unsafe run == 0xffff {
+      unsafe run = 1
+      unsafe runIndex.start.update(repeating: 0, count: EncodedBlock.runIndexSlots)
+      for index in unsafe 0..<lastValues.count { unsafe lastValues[index].run = 0 }
+    }
+    unsafe runArena.count = 0
+    unsafe runUUIDs.count = 0
+    if isUUID, trace.count == 16 { _ = unsafe findRunUUID(words(trace)) }
+  }
+
+  @inline(__always) func words(_ uuid: UnsafeRawBufferPointer) -> UUIDWords {
+    unsafe UUIDWords(
+      high: uuid.loadUnaligned(as: UInt64.self).bigEndian,
+      low: uuid.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian)
+  }
+
+  /// How many UUIDs of this run came after this one; nil if it is new, and then it is added.
+  @inline(__always) mutating func findRunUUID(_ uuid: UUIDWords) -> Int? {
+    var place = unsafe Int(truncatingIfNeeded: uuid.hash >> 20) & (EncodedBlock.runIndexSlots - 1)
+    while true {
+      let entry = unsafe runIndex[place]
+      if unsafe entry >> 16 != run { break }
+      let number = Int(entry & 0xffff) - 1
+      if unsafe runUUIDs[number] == uuid { return unsafe runUUIDs.count - 1 - number }
+      place = unsafe (place + 1) & (EncodedBlock.runIndexSlots - 1)
+    }
+    if unsafe runUUIDs.count < BodyLimit.runUUIDs {
+      unsafe runIndex[place] = unsafe run << 16 | UInt32(runUUIDs.count + 1)
+      unsafe runUUIDs.append(uuid)
+    }
+    return nil
+  }
+
+  mutating func append(_ event: EventView, typeNumber: UInt32) {
+    unsafe readFields(event)
+    let classIndex = unsafe tables.pointee.classIndex(typeNumber)
+    unsafe putStream(event.stream, classIndex)
+    unsafe putPart(event.metadata, classIndex, isData: false)
+    unsafe putPart(event.data, classIndex, isData: true)
+  }
+
+  @inline(__always) private mutating func readFields(_ event: EventView) {
+    let flags = event.flags
+    unsafe fields.flags = flags
+    unsafe fields.created = event.created.nanoseconds
+    unsafe fields.idText = unsafe event.idBytes
+    unsafe fields.correlationText = unsafe event.correlationBytes
+    unsafe fields.causeText = unsafe event.causeBytes
+    if flags.contains(.idIsUUID) { unsafe fields.id = unsafe words(fields.idText) }
+    if flags.contains(.correlationIsUUID) { unsafe fields.correlation = unsafe words(fields.correlationText) }
+    if flags.contains(.causeIsUUID) { unsafe fields.cause = unsafe words(fields.causeText) }
+    unsafe fields.service = unsafe event.service
+    unsafe fields.handler = unsafe event.handler
+    unsafe fields.schemaVersion = unsafe event.schemaVersion
+  }
+
+  @inline(__always) private mutating func putStream(_ stream: UnsafeRawBufferPointer, _ classIndex: Int) {
+    var list = unsafe tables.pointee.streamLists[classIndex]
+    if list == 0 {
+      list = unsafe (tables.pointee.lists.find(classIndex: classIndex, path: 0) ?? 0) + 1
+      unsafe tables.pointee.streamLists[classIndex] = list
+    }
+    unsafe withBytes(stream) { p in unsafe putString(list - 1, 0, p, stream.count) }
+  }
+
+  @inline(__always) private mutating func putPart(_ part: UnsafeRawBufferPointer, _ classIndex: Int, isData: Bool) {
+    guard let base = part.baseAddress, part.count > 0 else { return unsafe putRank(0, isData) }
+    let text = unsafe base.assumingMemoryBound(to: UInt8.self)
+    guard
+      let shape = unsafe tables.pointee.shape(text, part.count, classIndex: classIndex, isData: isData, &tokenizer)
+    else {
+      unsafe putRank(1, isData)
+      unsafe wholes.append(varint: UInt64(part.count))
+      unsafe wholes.append(text, part.count)
+      return
+    }
+    unsafe putRank(UInt64(shape.rank) + 2, isData)
+    var slot = unsafe tables.pointee.slots.start + Int(shape.firstSlot)
+    var token = unsafe tokenizer.tokens
+    for _ in 0..<Int(shape.slotCount) {
+      let value = unsafe text + Int(token.pointee.start)
+      if unsafe slot.pointee.isString {
+        unsafe putString(slot.pointee.list, Int(slot.pointee.path), value, Int(token.pointee.length))
+      } else {
+        unsafe putOther(slot.pointee.list, Int(slot.pointee.path), value, Int(token.pointee.length))
+      }
+      unsafe token += 1
+      unsafe slot += 1
+    }
+  }
+
+  @inline(__always) private mutating func putRank(_ rank: UInt64, _ isData: Bool) {
+    if isData { unsafe dataShapes.append(varint: rank) } else { unsafe metadataShapes.append(varint: rank) }
+  }
+
+  @inline(__always) func withBytes(_ bytes: UnsafeRawBufferPointer, _ body: (BytePointer) -> Void) {
+    // An empty slice may have no address; nothing is read from the one given instead.
+    unsafe body(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? BytePointer(wholes.start))
+  }
+
+  @inline(__always) mutating func column(_ path: Int) -> UnsafeMutablePointer<Column> {
+    if unsafe path >= columns.count { unsafe addColumns(path) }
+    return unsafe columns.start + path
+  }
+
+  @inline(never) private mutating func addColumns(_ path: Int) {
+    while unsafe columns.count <= path {
+      unsafe columns.append(Column())
+      unsafe lastValues.append(LastValue())
+    }
+  }
+
+  /// About what all columns have become so far.
+  var columnBytes: Int {
+    var sum = unsafe metadataShapes.count + dataShapes.count + wholes.count
+    for index in unsafe 0..<columns.count {
+      let column = unsafe columns.start + index
+      unsafe sum += column.pointee.kinds.count + column.pointee.numbers.count + column.pointee.texts.count
+    }
+    return sum
+  }
+
+  mutating func finish(columns output: inout [UInt8], raw: inout [UInt8]) {
+    var used = 0
+    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 { used += 1 }
+    var head = unsafe Pool<UInt8>(capacity: 64 + 32 * used)
+    unsafe head.append(varint: UInt64(metadataShapes.count))
+    unsafe head.append(varint: UInt64(dataShapes.count))
+    unsafe head.append(varint: UInt64(wholes.count))
+    unsafe head.append(varint: UInt64(uuidBytes.count))
+    unsafe head.append(varint: UInt64(used))
+    var previous = 0
+    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
+      unsafe head.append(varint: UInt64(index - previous))
+      previous = index
+      unsafe head.append(varint: UInt64(columns[index].kinds.count))
+      unsafe head.append(varint: UInt64(columns[index].numbers.count))
+      unsafe head.append(varint: UInt64(columns[index].texts.count))
+    }
+    unsafe output.reserveCapacity(output.count + head.count + columnBytes)
+    unsafe take(&head, &output)
+    unsafe take(&metadataShapes, &output)
+    unsafe take(&dataShapes, &output)
+    unsafe take(&wholes, &output)
+    for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].kinds, &output) }
+    for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].numbers, &output) }
+    for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].texts, &output) }
+    unsafe take(&uuidBytes, &raw)
+    unsafe take(&hexBytes, &raw)
+    unsafe head.deallocate()
+  }
+
+  private func take(_ pool: inout Pool<UInt8>, _ output: inout [UInt8]) {
+    unsafe output.append(contentsOf: UnsafeBufferPointer(start: pool.start, count: pool.count))
+    unsafe pool.count = 0
+  }
+}
