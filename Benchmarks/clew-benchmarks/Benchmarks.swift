@@ -13,11 +13,14 @@ import TraceStore
       case "workload" where arguments.count == 6:
         var workload = ShopWorkload(seed: UInt64(arguments[3]) ?? 1)
         try workload.write(Int(arguments[2]) ?? 0, lines: arguments[4], frames: arguments[5])
+      case "codec" where arguments.count >= 3: try CodecBenchmark.run(Array(arguments[2...]))
       case "store" where arguments.count == 4: try storeLookups(ids: arguments[2], directory: arguments[3])
       case "http" where arguments.count == 5:
         try httpLookups(ids: arguments[2], port: UInt16(arguments[3]) ?? 0, clients: Int(arguments[4]) ?? 1)
       default:
-        print("usage: clew-benchmarks workload COUNT SEED LINES FRAMES | store IDS DIRECTORY | http IDS PORT CLIENTS")
+        print(
+          "usage: clew-benchmarks workload COUNT SEED LINES FRAMES | store IDS DIRECTORY | http IDS PORT CLIENTS | codec LINES [KIB]"
+        )
         exit(2)
       }
     } catch {

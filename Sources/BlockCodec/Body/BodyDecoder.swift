@@ -15,16 +15,18 @@
   public init(
     columns: UnsafeRawBufferPointer, raw: UnsafeRawBufferPointer, dictionary: SegmentDictionary
   ) throws(BodyError) {
-    self.dictionary = dictionary
-    unsafe block = .allocate(capacity: 1)
-    unsafe block.initialize(to: DecodedBlock(dictionary.contents))
+    // Opened before it is this value's: a value whose `init` throws after its parts are set is deinitialized.
+    let opened: UnsafeMutablePointer<DecodedBlock> = .allocate(capacity: 1)
+    unsafe opened.initialize(to: DecodedBlock(dictionary.contents))
     do throws(BodyError) {
-      unsafe try block.pointee.open(columns, raw)
+      unsafe try opened.pointee.open(columns, raw)
     } catch {
-      unsafe block.pointee.deallocate()
-      unsafe block.deallocate()
+      unsafe opened.pointee.deallocate()
+      unsafe opened.deallocate()
       throw error
     }
+    self.dictionary = dictionary
+    unsafe block = unsafe opened
   }
 
   deinit {
@@ -135,7 +137,9 @@
       path += step
       guard unsafe path < dictionary.pointee.keyCount else { throw .invalid }
       unsafe columnOfPath[path] = UInt16(index + 1)
-      for _ in 0..<3 { unsafe lengths.append(UInt32(truncatingIfNeeded: try reader.number(max: min(bytes.count, 1 << 31)))) }
+      for _ in 0..<3 {
+        unsafe lengths.append(UInt32(truncatingIfNeeded: try reader.number(max: min(bytes.count, 1 << 31))))
+      }
     }
     unsafe metadataShapes = unsafe ByteReader(try reader.take(metadataCount), metadataCount)
     unsafe dataShapes = unsafe ByteReader(try reader.take(dataCount), dataCount)
@@ -143,7 +147,9 @@
     let nothing = unsafe columns[0]
     for _ in 0..<count { unsafe columns.append(nothing) }
     for index in 0..<count { unsafe columns.start[index + 1].kinds = unsafe try part(&reader, lengths[3 * index]) }
-    for index in 0..<count { unsafe columns.start[index + 1].numbers = unsafe try part(&reader, lengths[3 * index + 1]) }
+    for index in 0..<count {
+      unsafe columns.start[index + 1].numbers = unsafe try part(&reader, lengths[3 * index + 1])
+    }
     for index in 0..<count { unsafe columns.start[index + 1].texts = unsafe try part(&reader, lengths[3 * index + 2]) }
     guard unsafe reader.remaining == 0 else { throw .invalid }
     guard let rawBase = raw.baseAddress else { return }
@@ -193,6 +199,18 @@
     return unsafe dictionary.pointee.shapes[Int(first) + Int(rank - 2)]
   }
 
+  /// Makes `count` bytes that were written into `space` part of the sink, if it may become so large.
+  @inline(__always) func commit(_ count: Int, _ sink: inout ByteSink) throws(BodyError) {
+    guard count <= sink.limit - sink.count else { throw .tooLarge }
+    sink.count += count
+  }
+
+  /// Room for at most so many bytes, whatever the limit.
+  @inline(__always) func space(_ count: Int, _ sink: inout ByteSink) -> UnsafeMutablePointer<UInt8> {
+    sink.reserve(count)
+    return unsafe sink.start + sink.count
+  }
+
   /// Room for so many more bytes, if the sink may become so large.
   @inline(__always) func room(_ count: Int, _ sink: inout ByteSink) throws(BodyError) -> UnsafeMutablePointer<UInt8> {
     guard count <= sink.limit - sink.count else { throw .tooLarge }
@@ -223,7 +241,8 @@
     for _ in 0..<Int(template.slotCount) {
       let pieceEnd = unsafe Int(slot.pointee.pieceEnd)
       unsafe try copy(bytes + start, pieceEnd - start, &sink)
-      unsafe try putValue(path: Int(slot.pointee.path), list: list.pointee, isString: slot.pointee.isString, context, &sink)
+      unsafe try putValue(
+        path: Int(slot.pointee.path), list: list.pointee, isString: slot.pointee.isString, context, &sink)
       start = pieceEnd + 1
       unsafe slot += 1
       unsafe list += 1

@@ -147,7 +147,9 @@ struct PartState: BitwiseCopyable {
       let entry = unsafe index.table[place]
       if entry == 0 { break }
       let number = Int(entry) - 1
-      if unsafe Int(lengths[number]) == length, unsafe equalBytes(arena.start + Int(starts[number]), p, length) { return number }
+      if unsafe Int(lengths[number]) == length, unsafe equalBytes(arena.start + Int(starts[number]), p, length) {
+        return number
+      }
       place = unsafe index.next(place)
     }
     guard unsafe starts.count < countMax else { return nil }
@@ -182,22 +184,29 @@ struct PartState: BitwiseCopyable {
   @inline(__always) func next(_ place: Int) -> Int { unsafe (place + 1) & mask }
 }
 
-/// Who was seen once (a fingerprint), and who twice or more (an entry). Lines of eight words; a full line forgets one
-/// that was seen once, so memory is fixed.
+/// Who was seen once (a fingerprint), and who twice or more (an entry). Lines of eight words; when it has grown to its
+/// bound, a full line forgets one that was seen once.
 @unsafe struct SightTable {
-  /// Fingerprint in the high half, entry plus one in the low half.
-  let words: UnsafeMutablePointer<UInt64>
-  let lineMask: Int
+  /// Fingerprint in the high half, entry plus one in the low half. The line is chosen by the fingerprint as well.
+  var words: UnsafeMutablePointer<UInt64>
+  var lineMask: Int
+  var used = 0
+  let linesMax: Int
   let entriesMax: Int
-  var evicted = 0
 
   init(entriesMax: Int) {
     unsafe self.entriesMax = entriesMax
     var lines = 64
     while lines * 2 < entriesMax { lines *= 2 }
-    unsafe lineMask = lines - 1
-    unsafe words = .allocate(capacity: lines * 8)
-    unsafe words.initialize(repeating: 0, count: lines * 8)
+    unsafe linesMax = lines
+    unsafe lineMask = 63
+    unsafe words = unsafe SightTable.lines(64)
+  }
+
+  private static func lines(_ count: Int) -> UnsafeMutablePointer<UInt64> {
+    let words = UnsafeMutablePointer<UInt64>.allocate(capacity: count * 8)
+    unsafe words.initialize(repeating: 0, count: count * 8)
+    return unsafe words
   }
 
   func deallocate() { unsafe words.deallocate() }
@@ -208,25 +217,48 @@ struct PartState: BitwiseCopyable {
     case again(word: Int, entry: Int)
   }
 
-  @inline(__always) func line(_ hash: UInt64) -> Int { unsafe (Int(truncatingIfNeeded: hash) & lineMask) * 8 }
-
   /// Looks for a hash, and remembers it if it is new.
   @inline(__always) mutating func look(_ hash: UInt64) -> Sight {
-    let first = unsafe line(hash)
-    let fingerprint = hash >> 32
+    let fingerprint = hash >> 32 | 1
+    let first = unsafe (Int(truncatingIfNeeded: fingerprint >> 1) & lineMask) * 8
     var free = -1
     for word in first..<(first + 8) {
       let value = unsafe words[word]
       if value == 0 {
-        if free < 0 { free = word }
-        break
+        unsafe add(fingerprint, word)
+        return .first
       }
       if value >> 32 == fingerprint { return .again(word: word, entry: Int(value & 0xffff_ffff)) }
       if value & 0xffff_ffff == 0 { free = word }
     }
-    // A fingerprint of 0 without an entry would look like an empty word.
-    if free >= 0, fingerprint != 0 { unsafe words[free] = fingerprint << 32 }
+    if free >= 0 { unsafe words[free] = fingerprint << 32 }
     return .first
+  }
+
+  @inline(__always) private mutating func add(_ fingerprint: UInt64, _ word: Int) {
+    unsafe words[word] = fingerprint << 32
+    unsafe used += 1
+    if unsafe used > (lineMask + 1) * 5, unsafe lineMask + 1 < linesMax { unsafe grow() }
+  }
+
+  /// Most lines have room for all they get; what finds none is forgotten, entries last.
+  @inline(never) private mutating func grow() {
+    let old = unsafe words
+    let oldCount = unsafe (lineMask + 1) * 8
+    let lines = unsafe min((lineMask + 1) * 8, linesMax)
+    unsafe words = unsafe SightTable.lines(lines)
+    unsafe lineMask = lines - 1
+    unsafe used = 0
+    for index in 0..<oldCount where unsafe old[index] != 0 {
+      let first = unsafe (Int(truncatingIfNeeded: old[index] >> 33) & lineMask) * 8
+      var word = first
+      while word < first + 8, unsafe words[word] != 0 { word += 1 }
+      if word < first + 8 {
+        unsafe words[word] = unsafe old[index]
+        unsafe used += 1
+      }
+    }
+    unsafe old.deallocate()
   }
 
   @inline(__always) func setEntry(_ word: Int, _ number: Int) { unsafe words[word] |= UInt64(number + 1) }

@@ -96,8 +96,12 @@ struct DecodedClass: BitwiseCopyable {
     unsafe uuidCount = from.count / 16
     unsafe bytes = .allocate(capacity: text.count + 1)
     unsafe uuids = .allocate(capacity: from.count + 1)
-    unsafe text.withUnsafeBufferPointer { if let base = $0.baseAddress { unsafe bytes.update(from: base, count: text.count) } }
-    unsafe from.withUnsafeBufferPointer { if let base = $0.baseAddress { unsafe uuids.update(from: base, count: from.count) } }
+    unsafe text.withUnsafeBufferPointer {
+      if let base = $0.baseAddress { unsafe bytes.update(from: base, count: text.count) }
+    }
+    unsafe from.withUnsafeBufferPointer {
+      if let base = $0.baseAddress { unsafe uuids.update(from: base, count: from.count) }
+    }
     unsafe listStarts.append(0)
   }
 
@@ -192,7 +196,9 @@ struct DecodedClass: BitwiseCopyable {
         let path = unsafe try reader.number(max: keyCount - 1)
         if path == 0 { decoded.streamList = UInt32(list) }
         listOfPath[path] = UInt32(list)
-        for _ in unsafe 0..<(try reader.number(max: BodyLimit.symbolsPerList)) { unsafe symbols.append(try readSymbol(&reader)) }
+        for _ in unsafe 0..<(try reader.number(max: BodyLimit.symbolsPerList)) {
+          unsafe symbols.append(try readSymbol(&reader))
+        }
         unsafe listStarts.append(UInt32(symbols.count))
       }
       decoded.firstMetadata = unsafe UInt32(shapes.count)

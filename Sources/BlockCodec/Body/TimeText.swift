@@ -124,7 +124,9 @@ extension EncodedBlock {
       unsafe putSigned(path, days - today)
       return true
     }
-    guard count >= 19, unsafe p[10] == 0x54 || p[10] == 0x20, let clock = unsafe TimeText.clock(p + 11) else { return false }
+    guard count >= 19, unsafe p[10] == 0x54 || p[10] == 0x20, let clock = unsafe TimeText.clock(p + 11) else {
+      return false
+    }
     var digits = 0
     var value = days * 86_400 + clock
     var end = 19

@@ -31,7 +31,9 @@ struct Token: BitwiseCopyable {
     var p = unsafe text
     var key = Token(start: 0, length: 0)
     while unsafe p < end {
-      guard unsafe skeletonCount < BodyLimit.skeletonBytes - 8, unsafe tokenCount < BodyLimit.slotsPerTemplate else { return false }
+      guard unsafe skeletonCount < BodyLimit.skeletonBytes - 8, unsafe tokenCount < BodyLimit.slotsPerTemplate else {
+        return false
+      }
       switch unsafe p[0] {
       case 0x7b, 0x7d, 0x5b, 0x5d, 0x2c, 0x3a, 0x20, 0x0a, 0x09, 0x0d:
         unsafe skeleton[skeletonCount] = unsafe p[0]
@@ -110,7 +112,9 @@ extension DictionaryTables {
     let last = unsafe tokens + Int(shape.slotCount)
     while true {
       let length = unsafe Int(slot.pointee.pieceLength)
-      guard unsafe end - p >= length, unsafe equalBytes(pieces + Int(slot.pointee.pieceStart), p, length) else { return false }
+      guard unsafe end - p >= length, unsafe equalBytes(pieces + Int(slot.pointee.pieceStart), p, length) else {
+        return false
+      }
       unsafe p += length
       if unsafe token == last { return unsafe p == end }
       let stop: BytePointer
@@ -121,7 +125,8 @@ extension DictionaryTables {
         unsafe stop = unsafe Tokenizer.endOfPlain(p, end)
         if unsafe stop == p { return false }
       }
-      unsafe token.pointee = unsafe Token(start: UInt32(truncatingIfNeeded: p - text), length: UInt32(truncatingIfNeeded: stop - p))
+      unsafe token.pointee = unsafe Token(
+        start: UInt32(truncatingIfNeeded: p - text), length: UInt32(truncatingIfNeeded: stop - p))
       unsafe p = unsafe stop
       unsafe token += 1
       unsafe slot += 1
@@ -223,7 +228,9 @@ extension DictionaryTables {
     while unsafe templateIndex.table[place] != 0 {
       let number = unsafe Int(templateIndex.table[place]) - 1
       let known = unsafe templates[number]
-      if Int(known.length) == length, unsafe equalBytes(templateBytes.start + Int(known.start), tokenizer.skeleton, length) {
+      if Int(known.length) == length,
+        unsafe equalBytes(templateBytes.start + Int(known.start), tokenizer.skeleton, length)
+      {
         return UInt32(number)
       }
       place = unsafe templateIndex.next(place)

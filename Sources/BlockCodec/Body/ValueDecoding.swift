@@ -47,7 +47,8 @@ extension DecodedBlock {
     case ValueKind.epoch3...ValueKind.epoch9:
       unsafe try putEpoch(symbol.kind, column, context.created, &sink)
     case ValueKind.hexLower, ValueKind.hexUpper:
-      unsafe try putHex(column.pointee.numbers.number(max: hexBytes.remaining), symbol.kind == ValueKind.hexUpper, &sink)
+      unsafe try putHex(
+        column.pointee.numbers.number(max: hexBytes.remaining), symbol.kind == ValueKind.hexUpper, &sink)
     case ValueKind.entry:
       let starts = unsafe dictionary.pointee.entryStarts
       let number = unsafe try column.pointee.numbers.number(max: BodyLimit.strings)
@@ -216,7 +217,7 @@ extension DecodedBlock {
   @inline(__always) private func putDecimal(
     _ scale: Int, _ value: Int64, _ sink: inout ByteSink
   ) throws(BodyError) {
-    var o = unsafe try room(32, &sink)
+    var o = unsafe space(32, &sink)
     let start = unsafe o
     if value < 0 {
       unsafe o[0] = 0x2d
@@ -239,7 +240,7 @@ extension DecodedBlock {
       unsafe TimeText.writeDigits(size - whole * unit, scale, o + 1)
       unsafe o += scale + 1
     }
-    unsafe sink.count += o - start
+    unsafe try commit(o - start, &sink)
   }
 
   private func putTime(
@@ -266,7 +267,7 @@ extension DecodedBlock {
     let seconds = TimeText.floorDivide(value, unit)
     let days = TimeText.floorDivide(seconds, 86_400)
     guard TimeText.dayRange.contains(days) else { throw .invalid }
-    let o = unsafe try room(40, &sink)
+    let o = unsafe space(40, &sink)
     unsafe TimeText.writeDate(days, o)
     unsafe o[10] = form >= 40 ? 0x20 : 0x54
     unsafe TimeText.writeClock(Int(seconds - days * 86_400), o + 11)
@@ -285,19 +286,19 @@ extension DecodedBlock {
       end += 6
     default: break
     }
-    sink.count += end
+    unsafe try commit(end, &sink)
   }
 
   private func writeDay(_ days: Int64, _ midnight: Bool, _ sink: inout ByteSink) throws(BodyError) {
     guard TimeText.dayRange.contains(days) else { throw .invalid }
-    let o = unsafe try room(24, &sink)
+    let o = unsafe space(24, &sink)
     unsafe TimeText.writeDate(days, o)
     if midnight {
       unsafe o[10] = 0x54
       unsafe TimeText.writeClock(0, o + 11)
       unsafe o[19] = 0x5a
     }
-    sink.count += midnight ? 20 : 10
+    unsafe try commit(midnight ? 20 : 10, &sink)
   }
 
   private func putEpoch(

@@ -66,7 +66,9 @@ extension EncodedBlock {
     if unsafe fields.flags.contains(.causeIsUUID), unsafe fields.cause == uuid {
       return unsafe putKind(list, path, ValueKind.equalsCause)
     }
-    if unsafe fields.flags.contains(.idIsUUID), unsafe fields.id == uuid { return unsafe putKind(list, path, ValueKind.equalsID) }
+    if unsafe fields.flags.contains(.idIsUUID), unsafe fields.id == uuid {
+      return unsafe putKind(list, path, ValueKind.equalsID)
+    }
     if let back = unsafe findRunUUID(uuid) {
       unsafe putKind(list, path, ValueKind.uuidBack)
       unsafe putNumber(path, UInt64(back))
@@ -170,7 +172,8 @@ extension EncodedBlock {
     _ list: UInt32, _ path: Int, _ p: BytePointer, _ count: Int
   ) -> Bool {
     @inline(__always) func equals(_ field: UnsafeRawBufferPointer) -> Bool {
-      unsafe field.count == count && count > 0 && equalBytes(field.baseAddress!.assumingMemoryBound(to: UInt8.self), p, count)
+      unsafe field.count == count && count > 0
+        && equalBytes(field.baseAddress!.assumingMemoryBound(to: UInt8.self), p, count)
     }
     let kind: UInt8
     if unsafe equals(fields.service) {
