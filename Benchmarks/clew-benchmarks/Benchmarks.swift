@@ -17,10 +17,15 @@ import TraceStore
       case "store" where arguments.count == 4: try storeLookups(ids: arguments[2], directory: arguments[3])
       case "http" where arguments.count == 5:
         try httpLookups(ids: arguments[2], port: UInt16(arguments[3]) ?? 0, clients: Int(arguments[4]) ?? 1)
+      case "seal-latency" where arguments.count == 4 || arguments.count == 5:
+        try SealLatency.run(
+          lines: arguments[2], directory: arguments[3],
+          eventsPerSecond: arguments.count == 5 ? Int(arguments[4]) ?? 40_000 : 40_000)
       default:
         print(
           "usage: clew-benchmarks workload COUNT SEED LINES FRAMES | store IDS DIRECTORY | http IDS PORT CLIENTS | codec LINES [KIB]"
         )
+        print("       clew-benchmarks seal-latency LINES DIRECTORY [EVENTS_PER_SECOND]")
         exit(2)
       }
     } catch {
