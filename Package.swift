@@ -91,7 +91,7 @@ let package = Package(
     // Tests, one target for each of the above, and those that drive the built program.
     .target(
       name: "TestSupport",
-      dependencies: ["EventModel", "WireFormats", "TraceStore", "Platform", "Compression"],
+      dependencies: ["EventModel", "WireFormats", "TraceStore", "Platform", "Compression", "CSQLite"],
       path: "Tests/Support", swiftSettings: settings),
     tests("EventModelTests", ["EventModel", "TestSupport"]),
     tests("WireFormatsTests", ["WireFormats", "TestSupport"]),
