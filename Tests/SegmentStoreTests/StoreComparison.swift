@@ -91,4 +91,3 @@ struct StoreComparison {
     return "\(contents.correlation): \(records)"
   }
 }
-
