@@ -1,15 +1,18 @@
 # make demo   a small event-sourced shop, live, with its traces, handler metrics and Prometheus endpoint
 # make test   every test; installs what they need
 # make build  the product `clew` alone, optimised, in .build/release/clew
+# make simulate  lives of the store on a simulated disk, by seed (SEEDS=20000 FIRST=1)
 # make bench  the figures of the README, as ratios against plain SQLite in one run (SIZE=quick|standard|large)
 
 SWIFT ?= swift
 SIZE ?= standard
+SEEDS ?= 20000
+FIRST ?= 1
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 # The Swift runtime is linked in; the C libraries stay dynamic, so that the distribution patches them.
 RELEASE_FLAGS = -c release --product clew --static-swift-stdlib $(BUILD_FLAGS)
 
-.PHONY: demo test build bench format lint clean packages-build packages-test packages-bench
+.PHONY: demo test simulate build bench format lint clean packages-build packages-test packages-bench
 
 demo: build
 	@if [ -t 0 ] && [ -t 1 ]; then exec .build/release/clew demo; else exec .build/release/clew demo --for 45s; fi
@@ -26,6 +29,11 @@ lint:
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks
+
+# The store on a simulated disk, SEEDS lives from FIRST on, with faults, kills and losses of power.
+simulate: packages-test
+	$(SWIFT) build $(BUILD_FLAGS) --build-tests
+	CLEW_SEEDS=$(SEEDS) CLEW_FIRST_SEED=$(FIRST) $(SWIFT) test --skip-build --filter SimulationTests
 
 bench: packages-bench
 	Benchmarks/run $(SIZE)

@@ -17,6 +17,7 @@ import TraceStore
   }
 
   let path: String
+  let isWritable: Bool
   private let files: any FileSystem
   private var database: OpaquePointer?
 
@@ -29,6 +30,7 @@ import TraceStore
   ) throws(StoreError) {
     self.path = path
     self.files = files
+    isWritable = mode == .readWrite
     var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
     flags |= mode == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
     let uri = Self.uri(path, immutable: mode == .immutable)

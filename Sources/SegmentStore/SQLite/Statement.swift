@@ -7,6 +7,8 @@ import TraceStore
   // buffers inside closures.
   private let connection: Connection
   private let handle: OpaquePointer
+  /// Rows were given since the start of this run.
+  private var isUnderWay = false
 
   init(_ handle: OpaquePointer, _ connection: Connection) {
     unsafe self.handle = unsafe handle
@@ -58,15 +60,24 @@ import TraceStore
   /// Runs to the next row.
   ///
   /// - Returns: false after the last one; the statement is then reset.
+  ///
+  /// A disk that refuses to read once is asked once more, as long as no row was given.
   func step() throws(StoreError) -> Bool {
-    switch unsafe sqlite3_step(handle) {
-    case SQLITE_ROW: return true
-    case SQLITE_DONE:
+    var result = unsafe sqlite3_step(handle)
+    if result & 0xff == SQLITE_IOERR && !isUnderWay && !connection.isWritable {
       unsafe sqlite3_reset(handle)
+      result = unsafe sqlite3_step(handle)
+    }
+    switch result {
+    case SQLITE_ROW:
+      isUnderWay = true
+      return true
+    case SQLITE_DONE:
+      reset()
       return false
     default:
       let error = connection.error("read or write")
-      unsafe sqlite3_reset(handle)
+      reset()
       throw error
     }
   }
@@ -75,7 +86,10 @@ import TraceStore
   func run() throws(StoreError) { while try step() {} }
 
   /// Makes the statement ready for another run; its parameters stay.
-  func reset() { unsafe sqlite3_reset(handle) }
+  func reset() {
+    isUnderWay = false
+    unsafe sqlite3_reset(handle)
+  }
 
   /// Lets go of what was bound, borrowed buffers above all.
   func clearBindings() { unsafe sqlite3_clear_bindings(handle) }

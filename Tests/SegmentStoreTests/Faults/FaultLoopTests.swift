@@ -33,11 +33,12 @@ import TraceStore
 
   /// What is done while operation n fails.
   enum Work: String, CaseIterable, Sendable {
-    case append, seal, retention, opening, openingAfterCrash
+    case append, seal, merge, retention, opening, openingAfterCrash
 
     /// What stands there before.
     func prepare(_ run: FaultRun) throws {
       run.options.durability = .power
+      run.options.mergeFactor = 0
       try run.open()
       try run.append(FaultLoopTests.batches(1...10))
       try run.seal()
@@ -49,6 +50,10 @@ import TraceStore
         try run.append(FaultLoopTests.batches(21...24))
         run.options.retention.age = .seconds(50)
       }
+      if self == .merge {
+        try run.seal()
+        run.options.mergeFactor = 2
+      }
       if self == .openingAfterCrash { try? FaultLoopTests.sealHalf(run) }
     }
 
@@ -58,12 +63,16 @@ import TraceStore
         try run.append(FaultLoopTests.batches(15...30))
         try run.append(FaultLoopTests.batches(31...34))
       case .seal: try run.seal()
+      case .merge:
+        // A merge begins by itself once the store is open.
+        try run.open()
+        try run.merge()
       case .retention: try run.applyRetention()
       case .opening, .openingAfterCrash: try run.open()
       }
     }
 
-    var opensItself: Bool { self == .opening || self == .openingAfterCrash }
+    var opensItself: Bool { self == .opening || self == .openingAfterCrash || self == .merge }
   }
 
   /// Leaves a segment that is renamed and not published, and a WAL.
@@ -118,6 +127,7 @@ import TraceStore
       } else {
         run.disk.arm(nil)
         if run.life == nil { try run.open() }
+        if run.isDegraded { try run.restart(.kill) }
       }
       try goOn(run)
     } catch {
@@ -128,9 +138,8 @@ import TraceStore
   }
 
   private func goOn(_ run: FaultRun) throws {
-    try run.check()
+    try run.read()
     try run.append(Self.batches(25...36))
-    try run.check()
     try run.seal()
     try run.append(Self.batches(37...40))
     try run.restart(.powerLoss)

@@ -79,7 +79,8 @@ extension SimulatedDisk {
       if failure == nil { return node.sync() }
       throw refusal(failure?.code ?? 0)
     } catch {
-      node.failSync()
+      // A process that is killed leaves what it wrote to the system, as it is.
+      if !isCrashedNow { node.failSync() }
       throw error
     }
   }

@@ -123,6 +123,7 @@ public final class SimulatedDisk: @unchecked Sendable {
   public func setCapacity(_ bytes: Int?) { lock.withLock { capacity = bytes } }
   public var bytesUsed: Int { lock.withLock { usedBytes } }
   var capacityNow: Int? { capacity }
+  var isCrashedNow: Bool { isCrashed }
 
   /// Whether an operation is done, inside `lock`.
   ///
