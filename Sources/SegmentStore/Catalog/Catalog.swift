@@ -88,8 +88,10 @@ final class Catalog {
       PRIMARY KEY(first_ordinal, source_index)) WITHOUT ROWID;
     """
 
-  /// - Parameter create: false never writes, not even a missing table.
-  init(_ path: String, create: Bool, files: any FileSystem = RealFileSystem()) throws(StoreError) {
+  /// - Parameters:
+  ///   - create: false never writes, not even a missing table.
+  ///   - mayBeNew: false: a catalog without tables has lost them.
+  init(_ path: String, create: Bool, mayBeNew: Bool = true, files: any FileSystem = RealFileSystem()) throws(StoreError) {
     connection = try Connection(path, create ? .readWrite : .readOnly, pageBytes: 4096, files: files)
     if create {
       try connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")

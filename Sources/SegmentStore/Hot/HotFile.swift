@@ -18,6 +18,8 @@ final class HotFile: @unchecked Sendable {
   // `@unchecked Sendable`: `writer` belongs to the one writing thread; `reader` and `cache` are only touched inside
   // `readLock`; `retired` is set before the last reference goes.
   static let pageBytes = 32 * 1024
+  /// Of a SQLite file: fewer are none.
+  static let headerBytes = 100
   /// Frames of one row: with the row's header they fit a page.
   static let chunkBytes = 32_600
   static let walBytesBeforeCheckpoint = 256 << 20

@@ -6,7 +6,8 @@ import TraceStore
 ///
 /// Blocks hold traces, so ordinals are scattered over them. Two passes over the blocks distribute the events to parts of
 /// a nameless temporary file, each part a range of ordinals of about 4 MiB; then one part after the other is read
-/// and sorted. The temporary file takes as much space as the frames behind `after`. Not thread-safe.
+/// and sorted. The temporary file takes as much space as the frames behind `after`. Without room for it the blocks are
+/// read again for each part, so that a full disk can be read, too; and so they are if all is one part. Not thread-safe.
 final class SegmentOrdinalCursor {
   /// What a part holds, unless the events of one ordinal range are larger.
   static let partBytesDefault = 4 << 20
@@ -18,6 +19,7 @@ final class SegmentOrdinalCursor {
   private struct Part {
     var offset: Int
     var bytes: Int
+    var slots: Range<Int>
     var filled = 0
     var buffer: [UInt8] = []
   }
@@ -25,7 +27,9 @@ final class SegmentOrdinalCursor {
   private let reader: SegmentReader
   private let after: Int64
   private let partBytes: Int
-  private let file: any OpenFile
+  /// Nil: the blocks are read again for each part.
+  private var file: (any OpenFile)?
+  private let slots: Slots?
   private var parts: [Part] = []
   private var nextPart = 0
   private var content: [UInt8] = []
@@ -33,7 +37,7 @@ final class SegmentOrdinalCursor {
   private var order: [(ordinal: Int64, start: Int)] = []
   private var nextRecord = 0
 
-  /// Distributes the events: reads every block twice. Throws `.diskFull` if the temporary file does not fit.
+  /// Distributes the events: reads every block twice.
   ///
   /// - Parameters:
   ///   - after: only events with a higher ordinal.
@@ -44,10 +48,7 @@ final class SegmentOrdinalCursor {
     self.reader = reader
     self.partBytes = partBytes
     self.after = after
-    do {
-      file = try reader.files.temporaryFile(in: temporaryDirectory, purpose: "cursor")
-    } catch { throw StoreError.file(error) }
-    let slots = Slots(reader.descriptor, after: after)
+    slots = Slots(reader.descriptor, after: after)
     guard let slots else { return }
     var bytesOfSlot = [Int](repeating: 0, count: slots.count)
     try forEachRecord { (event, trace) throws(StoreError) in
@@ -55,6 +56,22 @@ final class SegmentOrdinalCursor {
     }
     let partOfSlot = plan(bytesOfSlot)
     bytesOfSlot = []
+    if parts.count <= 1 { return }
+    do throws(StoreError) {
+      let file: any OpenFile
+      do {
+        file = try reader.files.temporaryFile(in: temporaryDirectory, purpose: "cursor")
+      } catch { throw StoreError.file(error) }
+      self.file = file
+      try distribute(partOfSlot, slots)
+    } catch {
+      guard error.code == .diskFull else { throw error }
+      file = nil
+      for part in parts.indices { parts[part].buffer = [] }
+    }
+  }
+
+  private func distribute(_ partOfSlot: [Int32], _ slots: Slots) throws(StoreError) {
     let room = max(4096, Self.bufferBytes / max(1, parts.count))
     try forEachRecord { (event, trace) throws(StoreError) in
       let part = Int(partOfSlot[slots.slot(of: event.ordinal)])
@@ -94,7 +111,7 @@ final class SegmentOrdinalCursor {
 
   private func temporaryFileChanged() -> StoreError {
     StoreError(
-      .inputOutput, "the temporary file \(file.path) gives other bytes than were written", hint: "check the disk")
+      .inputOutput, "the temporary file \(file?.path ?? "") gives other bytes than were written", hint: "check the disk")
   }
 
   private func forEachRecord(_ body: (EventView, Identifier?) throws(StoreError) -> Void) throws(StoreError) {
@@ -121,23 +138,27 @@ final class SegmentOrdinalCursor {
     var partOfSlot = [Int32](repeating: 0, count: bytesOfSlot.count)
     var offset = 0
     var bytes = 0
+    var first = 0
     for (slot, slotBytes) in bytesOfSlot.enumerated() {
       if bytes > 0 && bytes + slotBytes > target {
-        parts.append(Part(offset: offset, bytes: bytes))
+        parts.append(Part(offset: offset, bytes: bytes, slots: first..<slot))
         offset += bytes
         bytes = 0
+        first = slot
       }
       partOfSlot[slot] = Int32(parts.count)
       bytes += slotBytes
     }
-    if bytes > 0 { parts.append(Part(offset: offset, bytes: bytes)) }
+    if bytes > 0 { parts.append(Part(offset: offset, bytes: bytes, slots: first..<bytesOfSlot.count)) }
     return partOfSlot
   }
 
   private func flush(_ part: Int) throws(StoreError) {
+    guard let file else { return }
     let offset = parts[part].offset + parts[part].filled
     do {
-      unsafe try parts[part].buffer.withRawBytes { (bytes) throws(FileError) in unsafe try file.write(bytes, at: offset)
+      unsafe try parts[part].buffer.withRawBytes { (bytes) throws(FileError) in
+        unsafe try file.write(bytes, at: offset)
       }
     } catch { throw StoreError.file(error) }
     parts[part].filled += parts[part].buffer.count
@@ -153,6 +174,21 @@ final class SegmentOrdinalCursor {
     }
     let part = parts[nextPart]
     nextPart += 1
+    if let file { try read(part, from: file) } else { try collect(part) }
+    unsafe try content.withRawBytes { (all) throws(StoreError) in
+      var start = 0
+      while start < all.count {
+        let record = unsafe UnsafeRawBufferPointer(rebasing: all[start...])
+        guard let (event, trace) = unsafe Record.read(record) else { throw temporaryFileChanged() }
+        order.append((event.ordinal, start))
+        start += Record.bytes(event, trace)
+      }
+    }
+    order.sort { $0.ordinal < $1.ordinal }
+    return true
+  }
+
+  private func read(_ part: Part, from file: any OpenFile) throws(StoreError) {
     content = [UInt8](repeating: 0, count: part.bytes)
     do {
       unsafe try content.withUnsafeMutableBufferPointer { (typed) throws(FileError) in
@@ -166,17 +202,16 @@ final class SegmentOrdinalCursor {
         }
       }
     } catch { throw StoreError.file(error) }
-    unsafe try content.withRawBytes { (all) throws(StoreError) in
-      var start = 0
-      while start < all.count {
-        let record = unsafe UnsafeRawBufferPointer(rebasing: all[start...])
-        guard let (event, trace) = unsafe Record.read(record) else { throw temporaryFileChanged() }
-        order.append((event.ordinal, start))
-        start += Record.bytes(event, trace)
-      }
+  }
+
+  private func collect(_ part: Part) throws(StoreError) {
+    guard let slots else { return }
+    content = []
+    content.reserveCapacity(part.bytes)
+    try forEachRecord { (event, trace) throws(StoreError) in
+      if part.slots.contains(slots.slot(of: event.ordinal)) { Record.append(event, trace, to: &content) }
     }
-    order.sort { $0.ordinal < $1.ordinal }
-    return true
+    guard content.count == part.bytes else { throw reader.damage("file", "it changed while it was read") }
   }
 
   /// Counters for ranges of ordinals.

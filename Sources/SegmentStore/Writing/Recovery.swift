@@ -22,8 +22,9 @@ extension SegmentStore {
   /// - Parameter missingFilesAreDamage: false while a writer may have deleted or sealed what the catalog named.
   private func load(missingFilesAreDamage: Bool) throws(StoreError) {
     let catalogPath = path(DirectoryLayout.catalogName)
-    try refuseLostCatalog(catalogPath)
-    let opened = try Catalog(catalogPath, create: isWritable, files: fileSystem)
+    let files = try filesOfEvents()
+    if !fileSystem.exists(catalogPath), let first = files.first { throw Self.lostCatalog(catalogPath, first) }
+    let opened = try Catalog(catalogPath, create: isWritable, mayBeNew: files.isEmpty, files: fileSystem)
     if isWritable { try mapping { () throws(FileError) in try fileSystem.syncDirectory(directory) } }
     let contents = try opened.load()
     catalog.withLock { catalog in
@@ -66,7 +67,9 @@ extension SegmentStore {
       if name.contains(DirectoryLayout.temporarySuffix) {
         try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
       } else if let range = DirectoryLayout.segmentRange(name), !known.contains(name) {
-        if contents.hot.contains(where: { range.contains($0) }) || sealed.contains(where: { $0.overlaps(range) }) {
+        // A catalog that went back in time may name a hot file that is gone: then this is all that is left of it.
+        let isHot = contents.hot.contains { range.contains($0) && names.contains(DirectoryLayout.hotName(first: $0)) }
+        if isHot || sealed.contains(where: { $0.overlaps(range) }) {
           log.info("store", "\(name) was not published, or has been merged; its events are in another file")
           try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
         } else {
@@ -78,6 +81,7 @@ extension SegmentStore {
     }
     for first in contents.hot where !names.contains(DirectoryLayout.hotName(first: first)) {
       log.error("store", "\(DirectoryLayout.hotName(first: first)) is missing: its events are lost")
+      state.damagedHot.append(DirectoryLayout.hotName(first: first))
       try withCatalog { (catalog) throws(StoreError) in try catalog.removeHot(first: first) }
       hot.removeAll { $0 == first }
     }
@@ -100,14 +104,15 @@ extension SegmentStore {
     return false
   }
 
+  private func filesOfEvents() throws(StoreError) -> [String] {
+    try mapping { () throws(FileError) in try fileSystem.list(directory) }
+      .filter { DirectoryLayout.segmentRange($0) != nil || DirectoryLayout.hotFirst($0) != nil }
+  }
+
   /// Without the catalog nobody knows which ordinals are taken: a new one would number from 1 and overwrite segments.
-  private func refuseLostCatalog(_ catalogPath: String) throws(StoreError) {
-    guard !fileSystem.exists(catalogPath) else { return }
-    let names = try mapping { () throws(FileError) in try fileSystem.list(directory) }
-    let left = names.filter { DirectoryLayout.segmentRange($0) != nil || DirectoryLayout.hotFirst($0) != nil }
-    guard let first = left.first else { return }
-    throw StoreError(
-      .corrupted, "\(catalogPath) is missing, but \(left.count) files of events are there, \(first) for one",
+  static func lostCatalog(_ catalogPath: String, _ file: String) -> StoreError {
+    StoreError(
+      .corrupted, "\(catalogPath) is missing or empty, but files of events are there, \(file) for one",
       hint: "put the catalog back from a copy, or move these files to another directory and begin anew")
   }
 
@@ -193,6 +198,11 @@ extension SegmentStore {
     let name = DirectoryLayout.hotName(first: first)
     if !isWritable && !fileSystem.exists(path(name)) {
       throw StoreError(.notFound, "\(name) is gone: it was sealed meanwhile", hint: "")
+    }
+    if try mapping({ () throws(FileError) in try fileSystem.status(path(name)) }).size < HotFile.headerBytes {
+      // SQLite takes an empty file for a new one, and its WAL for garbage. Ours was synced before the catalog named it.
+      log.error("store", "\(name) is empty: its events are lost")
+      state.damagedHot.append(name)
     }
     let file = try HotFile(
       path(name), first: first, writable: isWritable, cacheBytes: options.hotCacheBytes, files: fileSystem)
