@@ -91,7 +91,8 @@ final class Catalog {
   /// - Parameters:
   ///   - create: false never writes, not even a missing table.
   ///   - mayBeNew: false: a catalog without tables has lost them.
-  init(_ path: String, create: Bool, mayBeNew: Bool = true, files: any FileSystem = RealFileSystem()) throws(StoreError) {
+  init(_ path: String, create: Bool, mayBeNew: Bool = true, files: any FileSystem = RealFileSystem()) throws(StoreError)
+  {
     connection = try Connection(path, create ? .readWrite : .readOnly, pageBytes: 4096, files: files)
     if create {
       try connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
@@ -104,6 +105,7 @@ final class Catalog {
     }
     // Tables are only ever added: an older catalog gets those it lacks, and an older program does not see them.
     if create {
+      if version == 0 && !mayBeNew { throw SegmentStore.lostCatalog(path, "hot or sealed ones") }
       let isComplete = try hasAllTables()
       if version == 0 || !isComplete { try createTables() }
     }

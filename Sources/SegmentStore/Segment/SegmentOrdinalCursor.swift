@@ -111,7 +111,8 @@ final class SegmentOrdinalCursor {
 
   private func temporaryFileChanged() -> StoreError {
     StoreError(
-      .inputOutput, "the temporary file \(file?.path ?? "") gives other bytes than were written", hint: "check the disk")
+      .inputOutput, "the temporary file \(file?.path ?? "") gives other bytes than were written", hint: "check the disk"
+    )
   }
 
   private func forEachRecord(_ body: (EventView, Identifier?) throws(StoreError) -> Void) throws(StoreError) {
