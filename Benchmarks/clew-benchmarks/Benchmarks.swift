@@ -21,10 +21,15 @@ import TraceStore
         try SealLatency.run(
           lines: arguments[2], directory: arguments[3],
           eventsPerSecond: arguments.count == 5 ? Int(arguments[4]) ?? 40_000 : 40_000)
+      case "append" where arguments.count >= 4:
+        try AppendBenchmark.run(
+          file: arguments[2], directory: arguments[3],
+          countMax: arguments.count > 4 ? Int(arguments[4]) ?? .max : .max)
       default:
         print(
           "usage: clew-benchmarks workload COUNT SEED LINES FRAMES | store IDS DIRECTORY | http IDS PORT CLIENTS | codec LINES [KIB]"
         )
+        print("       clew-benchmarks append LINES DIRECTORY [COUNTMAX]")
         print("       clew-benchmarks seal-latency LINES DIRECTORY [EVENTS_PER_SECOND]")
         exit(2)
       }
