@@ -5,19 +5,18 @@ import Platform
 import SegmentStore
 import TraceStore
 
-/// `append FILE [BATCH] [EVENTS]`: reads events into batches, and then times storing them alone, their index in memory,
-/// and opening the store again. CPU seconds, user and system, of the whole process; nothing is sealed.
+/// `append LINES DIRECTORY [COUNTMAX]`: reads events into batches of 1,000, and then times storing them alone, their
+/// index in memory, and opening the store again. CPU, user and system, of the whole process; nothing is sealed.
 enum AppendBenchmark {
-  static func run(file: String, batch: Int, eventCount: Int) throws {
-    let batches = try read(file, batch, eventCount)
+  static func run(file: String, directory: String, countMax: Int) throws {
+    let batches = try read(file, countMax)
     let count = batches.reduce(0) { $0 + $1.events.count }
     let rawBytes = batches.reduce(0) { $0 + $1.events.bytes.count }
-    let directory = try Files.makeTemporaryDirectory(prefix: "clew-append-")
-    defer { try? removeAll(directory) }
     var options = StoreOptions()
     options.sealEventCount = .max
     options.sealRawBytes = .max
     var store = try SegmentStore.open(directory: directory, options: options)
+    let before = store.lastOrdinal
     var times: [Double] = []
     let appended = try measure {
       for batch in batches {
@@ -27,26 +26,27 @@ enum AppendBenchmark {
       }
     }
     times.sort()
-    let index = store.counters.hotIndexBytes
+    let counters = store.counters
+    let index = Double(counters.hotIndexBytes) / Double(max(counters.hotEventCount, 1))
     store.close()
-    let reopened = try measure { store = try SegmentStore.open(directory: directory, options: options) }
-    precondition(store.lastOrdinal == Int64(count), "events are missing")
+    let opened = try measure { store = try SegmentStore.open(directory: directory, options: options) }
+    precondition(store.lastOrdinal == before + Int64(count), "events are missing")
     store.close()
     print(
       """
-      {"events":\(count),"rawBytesPerEvent":\(rawBytes / count),"batch":\(batch),\
-      "appendMicrosPerEvent":\(rounded(appended / Double(count) * 1e6)),\
-      "batchP50Micros":\(rounded(times[times.count / 2])),"batchP99Micros":\(rounded(times[times.count * 99 / 100])),\
-      "indexBytesPerEvent":\(rounded(Double(index) / Double(count))),"openSeconds":\(rounded(reopened))}
+      {"events":\(count),"rawBytesPerEvent":\(rawBytes / count),"cpuMicros":\(rounded(appended / Double(count) * 1e6)),\
+      "perSecond":\(Int(Double(count) / appended)),"p50Micros":\(rounded(times[times.count / 2])),\
+      "p99Micros":\(rounded(times[times.count * 99 / 100])),"maxMicros":\(rounded(times[times.count - 1])),\
+      "indexBytesPerEvent":\(rounded(index)),"hotEvents":\(counters.hotEventCount),"openCPUSeconds":\(rounded(opened))}
       """)
   }
 
-  private static func read(_ file: String, _ batch: Int, _ eventCount: Int) throws -> [SourceBatch] {
-    let limits = BatchLimits(eventCountMax: batch, bytesMax: 64 << 20, lineCountMax: .max)
+  private static func read(_ file: String, _ countMax: Int) throws -> [SourceBatch] {
+    let limits = BatchLimits(eventCountMax: 1000, bytesMax: 64 << 20, lineCountMax: .max)
     let reader = try EventFileReader(path: file, limits: limits)
     var batches: [SourceBatch] = []
     var count = 0
-    while count < eventCount, let read = try reader.next() {
+    while count < countMax, let read = try reader.next() {
       count += read.events.count
       batches.append(
         SourceBatch(
@@ -54,6 +54,7 @@ enum AppendBenchmark {
           checkpoint: SourceCheckpoint(
             source: "default", subStream: "", position: SourcePosition(major: UInt64(read.endOffset)), token: file)))
     }
+    precondition(count > 0, "no events in \(file)")
     return batches
   }
 
@@ -71,9 +72,4 @@ enum AppendBenchmark {
   }
 
   private static func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
-
-  private static func removeAll(_ directory: String) throws {
-    for name in try Files.list(directory) { try Files.remove("\(directory)/\(name)") }
-    rmdir(directory)
-  }
 }

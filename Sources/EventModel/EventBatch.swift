@@ -48,7 +48,7 @@ public struct EventBatch: Sendable {
   }
 
   /// Calls `body` with the event at `index`; the view must not escape.
-  @inline(__always) public func withEvent<R, E: Error>(
+  @inlinable @inline(__always) public func withEvent<R, E: Error>(
     at index: Int, _ body: (EventView) throws(E) -> R
   ) throws(E) -> R {
     let start = offsets[index]
@@ -60,7 +60,7 @@ public struct EventBatch: Sendable {
   }
 
   /// Calls `body` with every event and its index, in order; the views must not escape.
-  @inline(__always) public func forEach<E: Error>(_ body: (Int, EventView) throws(E) -> Void) throws(E) {
+  @inlinable @inline(__always) public func forEach<E: Error>(_ body: (Int, EventView) throws(E) -> Void) throws(E) {
     try unsafe bytes.withUnsafeBufferPointer { (typed) throws(E) -> Void in
       let all = UnsafeRawBufferPointer(typed)
       for index in 0..<offsets.count {

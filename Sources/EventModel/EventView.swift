@@ -37,85 +37,85 @@
     guard reserved == 0 else { throw .unknownValue(field: "reserved", value: reserved) }
   }
 
-  /// - Precondition: `frame` is exactly one frame that was validated before.
-  init(trusted frame: UnsafeRawBufferPointer) { unsafe self.bytes = unsafe frame }
+  /// - Precondition: `frame` is exactly one frame that was validated before, or written by `EventBatch`.
+  @unsafe @inlinable public init(trusted frame: UnsafeRawBufferPointer) { unsafe self.bytes = unsafe frame }
 
-  @inline(__always) func word16(_ offset: Int) -> Int {
+  @inlinable @inline(__always) func word16(_ offset: Int) -> Int {
     Int(unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self).littleEndian)
   }
-  @inline(__always) func word32(_ offset: Int) -> Int {
+  @inlinable @inline(__always) func word32(_ offset: Int) -> Int {
     Int(unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self).littleEndian)
   }
-  @inline(__always) func word64(_ offset: Int) -> UInt64 {
+  @inlinable @inline(__always) func word64(_ offset: Int) -> UInt64 {
     unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
   }
-  @inline(__always) func slice(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
+  @inlinable @inline(__always) func slice(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
     unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)])
   }
 
-  var idCount: Int { word16(EventFrame.Offset.idLength) }
-  var correlationCount: Int { word16(EventFrame.Offset.correlationLength) }
-  var causeCount: Int { word16(EventFrame.Offset.causeLength) }
-  var streamCount: Int { word16(EventFrame.Offset.streamLength) }
-  var typeCount: Int { word16(EventFrame.Offset.typeLength) }
-  var serviceCount: Int { word16(EventFrame.Offset.serviceLength) }
-  var handlerCount: Int { word16(EventFrame.Offset.handlerLength) }
-  var schemaVersionCount: Int { word16(EventFrame.Offset.schemaVersionLength) }
-  var metadataCount: Int { word32(EventFrame.Offset.metadataLength) }
-  var dataCount: Int { word32(EventFrame.Offset.dataLength) }
-  var correlationStart: Int { EventFrame.headerBytes + idCount }
-  var causeStart: Int { correlationStart + correlationCount }
-  var streamStart: Int { causeStart + causeCount }
-  var typeStart: Int { streamStart + streamCount }
-  var serviceStart: Int { typeStart + typeCount }
-  var handlerStart: Int { serviceStart + serviceCount }
-  var schemaVersionStart: Int { handlerStart + handlerCount }
-  var metadataStart: Int { schemaVersionStart + schemaVersionCount }
-  var dataStart: Int { metadataStart + metadataCount }
+  @inlinable var idCount: Int { word16(EventFrame.Offset.idLength) }
+  @inlinable var correlationCount: Int { word16(EventFrame.Offset.correlationLength) }
+  @inlinable var causeCount: Int { word16(EventFrame.Offset.causeLength) }
+  @inlinable var streamCount: Int { word16(EventFrame.Offset.streamLength) }
+  @inlinable var typeCount: Int { word16(EventFrame.Offset.typeLength) }
+  @inlinable var serviceCount: Int { word16(EventFrame.Offset.serviceLength) }
+  @inlinable var handlerCount: Int { word16(EventFrame.Offset.handlerLength) }
+  @inlinable var schemaVersionCount: Int { word16(EventFrame.Offset.schemaVersionLength) }
+  @inlinable var metadataCount: Int { word32(EventFrame.Offset.metadataLength) }
+  @inlinable var dataCount: Int { word32(EventFrame.Offset.dataLength) }
+  @inlinable var correlationStart: Int { EventFrame.headerBytes + idCount }
+  @inlinable var causeStart: Int { correlationStart + correlationCount }
+  @inlinable var streamStart: Int { causeStart + causeCount }
+  @inlinable var typeStart: Int { streamStart + streamCount }
+  @inlinable var serviceStart: Int { typeStart + typeCount }
+  @inlinable var handlerStart: Int { serviceStart + serviceCount }
+  @inlinable var schemaVersionStart: Int { handlerStart + handlerCount }
+  @inlinable var metadataStart: Int { schemaVersionStart + schemaVersionCount }
+  @inlinable var dataStart: Int { metadataStart + metadataCount }
 
-  public var flags: EventFrame.Flags {
+  @inlinable public var flags: EventFrame.Flags {
     EventFrame.Flags(rawValue: UInt16(truncatingIfNeeded: word16(EventFrame.Offset.flags)))
   }
-  public var ordinal: Int64 { Int64(bitPattern: word64(EventFrame.Offset.ordinal)) }
-  public var sourceIndex: UInt32 { UInt32(word32(EventFrame.Offset.sourceIndex)) }
-  public var created: Timestamp { Timestamp(nanoseconds: Int64(bitPattern: word64(EventFrame.Offset.created))) }
-  public var position: SourcePosition {
+  @inlinable public var ordinal: Int64 { Int64(bitPattern: word64(EventFrame.Offset.ordinal)) }
+  @inlinable public var sourceIndex: UInt32 { UInt32(word32(EventFrame.Offset.sourceIndex)) }
+  @inlinable public var created: Timestamp { Timestamp(nanoseconds: Int64(bitPattern: word64(EventFrame.Offset.created))) }
+  @inlinable public var position: SourcePosition {
     SourcePosition(major: word64(EventFrame.Offset.positionMajor), minor: word64(EventFrame.Offset.positionMinor))
   }
   /// Nil where the source gave none.
-  public var revision: Int64? {
+  @inlinable public var revision: Int64? {
     let value = Int64(bitPattern: word64(EventFrame.Offset.revision))
     return value == -1 ? nil : value
   }
-  public var eventClass: EventClass {
+  @inlinable public var eventClass: EventClass {
     EventClass(rawValue: unsafe bytes[EventFrame.Offset.eventClass]) ?? .domain
   }
-  public var failure: FailureKind {
+  @inlinable public var failure: FailureKind {
     FailureKind(rawValue: unsafe bytes[EventFrame.Offset.failureAndIdentity] & 15) ?? .none
   }
-  public var handlerIdentity: HandlerIdentity {
+  @inlinable public var handlerIdentity: HandlerIdentity {
     HandlerIdentity(rawValue: unsafe bytes[EventFrame.Offset.failureAndIdentity] >> 4) ?? .none
   }
 
   /// The stored bytes of each identifier (16 bytes of a UUID, or the text); empty where it is absent.
-  public var idBytes: UnsafeRawBufferPointer { unsafe slice(EventFrame.headerBytes, idCount) }
-  public var correlationBytes: UnsafeRawBufferPointer { unsafe slice(correlationStart, correlationCount) }
-  public var causeBytes: UnsafeRawBufferPointer { unsafe slice(causeStart, causeCount) }
-  public var stream: UnsafeRawBufferPointer { unsafe slice(streamStart, streamCount) }
-  public var type: UnsafeRawBufferPointer { unsafe slice(typeStart, typeCount) }
-  public var service: UnsafeRawBufferPointer { unsafe slice(serviceStart, serviceCount) }
-  public var handler: UnsafeRawBufferPointer { unsafe slice(handlerStart, handlerCount) }
-  public var schemaVersion: UnsafeRawBufferPointer { unsafe slice(schemaVersionStart, schemaVersionCount) }
-  public var metadata: UnsafeRawBufferPointer { unsafe slice(metadataStart, metadataCount) }
-  public var data: UnsafeRawBufferPointer { unsafe slice(dataStart, dataCount) }
+  @inlinable public var idBytes: UnsafeRawBufferPointer { unsafe slice(EventFrame.headerBytes, idCount) }
+  @inlinable public var correlationBytes: UnsafeRawBufferPointer { unsafe slice(correlationStart, correlationCount) }
+  @inlinable public var causeBytes: UnsafeRawBufferPointer { unsafe slice(causeStart, causeCount) }
+  @inlinable public var stream: UnsafeRawBufferPointer { unsafe slice(streamStart, streamCount) }
+  @inlinable public var type: UnsafeRawBufferPointer { unsafe slice(typeStart, typeCount) }
+  @inlinable public var service: UnsafeRawBufferPointer { unsafe slice(serviceStart, serviceCount) }
+  @inlinable public var handler: UnsafeRawBufferPointer { unsafe slice(handlerStart, handlerCount) }
+  @inlinable public var schemaVersion: UnsafeRawBufferPointer { unsafe slice(schemaVersionStart, schemaVersionCount) }
+  @inlinable public var metadata: UnsafeRawBufferPointer { unsafe slice(metadataStart, metadataCount) }
+  @inlinable public var data: UnsafeRawBufferPointer { unsafe slice(dataStart, dataCount) }
 
-  public var idKey: IdentifierKey { unsafe key(idBytes, flags.contains(.idIsUUID)) }
+  @inlinable public var idKey: IdentifierKey { unsafe key(idBytes, flags.contains(.idIsUUID)) }
   /// Zero where the event has no correlation id of its own.
-  public var correlationKey: IdentifierKey { unsafe key(correlationBytes, flags.contains(.correlationIsUUID)) }
+  @inlinable public var correlationKey: IdentifierKey { unsafe key(correlationBytes, flags.contains(.correlationIsUUID)) }
   /// Zero where the event names no cause.
-  public var causeKey: IdentifierKey { unsafe key(causeBytes, flags.contains(.causeIsUUID)) }
+  @inlinable public var causeKey: IdentifierKey { unsafe key(causeBytes, flags.contains(.causeIsUUID)) }
 
-  @inline(__always) func key(_ stored: UnsafeRawBufferPointer, _ isUUID: Bool) -> IdentifierKey {
+  @inlinable @inline(__always) func key(_ stored: UnsafeRawBufferPointer, _ isUUID: Bool) -> IdentifierKey {
     if unsafe stored.isEmpty { return .zero }
     guard isUUID else { return unsafe IdentifierKey.hashing(stored) }
     return IdentifierKey(
@@ -123,12 +123,12 @@
       low: unsafe stored.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian)
   }
 
-  public var id: Identifier { unsafe identifier(idBytes, flags.contains(.idIsUUID))! }
+  @inlinable public var id: Identifier { unsafe identifier(idBytes, flags.contains(.idIsUUID))! }
   /// The event's own correlation id, not an inherited one.
-  public var correlation: Identifier? { unsafe identifier(correlationBytes, flags.contains(.correlationIsUUID)) }
-  public var cause: Identifier? { unsafe identifier(causeBytes, flags.contains(.causeIsUUID)) }
+  @inlinable public var correlation: Identifier? { unsafe identifier(correlationBytes, flags.contains(.correlationIsUUID)) }
+  @inlinable public var cause: Identifier? { unsafe identifier(causeBytes, flags.contains(.causeIsUUID)) }
 
-  func identifier(_ stored: UnsafeRawBufferPointer, _ isUUID: Bool) -> Identifier? {
+  @inlinable func identifier(_ stored: UnsafeRawBufferPointer, _ isUUID: Bool) -> Identifier? {
     if unsafe stored.isEmpty { return nil }
     return isUUID ? Identifier(uuid: unsafe key(stored, true)) : Identifier(text: unsafe Array(stored))
   }

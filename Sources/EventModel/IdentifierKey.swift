@@ -14,7 +14,7 @@
   /// True for the nil UUID, which means "absent" wherever an identifier is optional.
   @inlinable public var isZero: Bool { high == 0 && low == 0 }
 
-  public static let zero = IdentifierKey(high: 0, low: 0)
+  @inlinable public static var zero: IdentifierKey { IdentifierKey(high: 0, low: 0) }
 
   /// Big-endian order of the 16 bytes.
   @inlinable public static func < (a: Self, b: Self) -> Bool { a.high != b.high ? a.high < b.high : a.low < b.low }

@@ -23,6 +23,8 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
   let figures = Locked(StoreFigures())
   let sealer = SealerSignal()
   let mergeRetry = Locked(MergeRetry())
+  /// Of the writing thread alone.
+  let plan = AppendPlan()
   let directoryLock: DirectoryLock?
   private let sealerThread = Locked<WorkerThread?>(nil)
   private let closed = Locked(false)

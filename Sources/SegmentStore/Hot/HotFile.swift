@@ -89,17 +89,17 @@ final class HotFile: @unchecked Sendable {
   /// Stores rows and checkpoints in one transaction; on failure nothing of it is stored.
   ///
   /// - Parameter full: the transaction, and all before it, survive the loss of power when this returns.
-  func append(
-    _ chunks: [HotChunk], checkpoints: [SourceCheckpoint], storedAt: Timestamp, full: Bool
-  ) throws(StoreError) {
+  func append(_ plan: AppendPlan, storedAt: Timestamp, full: Bool) throws(StoreError) {
     guard let writer, let insert, let upsert else { throw StoreError(.closed, "\(path) is closed", hint: "") }
     if full != synchronousIsFull {
       try writer.execute("PRAGMA synchronous=\(full ? "FULL" : "NORMAL")")
       synchronousIsFull = full
     }
     try writer.transaction { () throws(StoreError) in
-      for chunk in chunks { try Self.write(chunk, storedAt, insert) }
-      for checkpoint in checkpoints {
+      for chunk in plan.chunks {
+        try unsafe Self.write(chunk.first, chunk.count, plan.bytes(of: chunk), storedAt, insert)
+      }
+      for checkpoint in plan.checkpoints {
         try checkpoint.bind(upsert)
         try upsert.bind(6, Int64(checkpoint.checksum))
         try upsert.run()
@@ -107,29 +107,35 @@ final class HotFile: @unchecked Sendable {
     }
   }
 
-  private static func write(_ chunk: HotChunk, _ storedAt: Timestamp, _ insert: Statement) throws(StoreError) {
-    let crc = checksum(chunk.first, chunk.count, storedAt, chunk.bytes)
-    try insert.bind(1, chunk.first)
-    try insert.bind(2, chunk.count)
+  private static func write(
+    _ first: Int64, _ count: Int, _ frames: UnsafeRawBufferPointer, _ storedAt: Timestamp, _ insert: Statement
+  ) throws(StoreError) {
+    let crc = unsafe checksum(first, count, storedAt, frames)
+    try insert.bind(1, first)
+    try insert.bind(2, count)
     try insert.bind(3, storedAt.nanoseconds)
+    try unsafe insert.bind(4, borrowing: frames)
     try insert.bind(5, Int64(crc))
     defer {
       insert.reset()
       insert.clearBindings()
     }
-    try unsafe chunk.bytes.withUnsafeBufferPointer { (typed) throws(StoreError) in
-      try unsafe insert.bind(4, borrowing: UnsafeRawBufferPointer(typed))
-      try insert.run()
-    }
+    try insert.run()
   }
 
-  static func checksum(_ first: Int64, _ count: Int, _ storedAt: Timestamp, _ bytes: [UInt8]) -> UInt32 {
+  static func checksum(
+    _ first: Int64, _ count: Int, _ storedAt: Timestamp, _ frames: UnsafeRawBufferPointer
+  ) -> UInt32 {
     var checksum = RowChecksum(table: "batch")
     checksum.add(first)
     checksum.add(count)
     checksum.add(storedAt.nanoseconds)
-    unsafe bytes.withUnsafeBytes { unsafe checksum.add($0) }
+    unsafe checksum.add(frames)
     return checksum.value
+  }
+
+  static func checksum(_ first: Int64, _ count: Int, _ storedAt: Timestamp, _ bytes: [UInt8]) -> UInt32 {
+    unsafe bytes.withUnsafeBytes { unsafe checksum(first, count, storedAt, $0) }
   }
 
   /// Everything appended so far survives the loss of power.
@@ -182,14 +188,28 @@ final class HotFile: @unchecked Sendable {
 
   /// Calls `body` with every row by ordinal, in one consistent view; `body` may read chunks.
   func forEachRow(_ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
+    try forEachFrames { (first, count, storedAt, isValid, frames) throws(StoreError) in
+      let chunk = unsafe HotChunk(first: first, count: count, bytes: Array(frames))
+      try body(Row(chunk: chunk, storedAt: storedAt, isValid: isValid))
+    }
+  }
+
+  /// As `forEachRow`, with the frames in place: the buffer must not escape.
+  func forEachFrames(
+    _ body: (_ first: Int64, _ count: Int, Timestamp, _ isValid: Bool, UnsafeRawBufferPointer) throws(StoreError) -> Void
+  ) throws(StoreError) {
     let walk = try Connection(path, .readOnly, cacheBytes: 256 << 10, files: files)
     let rows = try walk.prepare(
       "SELECT first_ordinal, event_count, stored_at, frames, crc FROM batch ORDER BY first_ordinal")
     while try rows.step() {
-      let chunk = HotChunk(first: rows.integer(0), count: Int(rows.integer(1)), bytes: rows.blob(3))
+      let first = rows.integer(0)
+      let count = Int(rows.integer(1))
       let storedAt = Timestamp(nanoseconds: rows.integer(2))
-      let computed = Self.checksum(chunk.first, chunk.count, storedAt, chunk.bytes)
-      try body(Row(chunk: chunk, storedAt: storedAt, isValid: Int64(computed) == rows.integer(4)))
+      let expected = rows.integer(4)
+      try unsafe rows.withBlob(3) { (frames) throws(StoreError) in
+        let computed = unsafe Int64(Self.checksum(first, count, storedAt, frames))
+        try unsafe body(first, count, storedAt, computed == expected, frames)
+      }
     }
   }
 

@@ -4,10 +4,13 @@ import TraceStore
 /// What is known in memory of the events of one hot file: enough to find them and to derive edges without reading
 /// them. Events are named by their place (0 for the first event of the file).
 ///
-/// About 60 bytes for each event: columns, and tables with open addressing. Events of one trace and of one stream are
-/// rings: the table holds the last one, whose successor is the first. A class, because a structure of so many columns is
-/// copied, column by column, wherever a closure looks into it.
-final class HotIndex {
+/// Below 60 bytes for each event: one packed row, and tables with open addressing. Events of one trace and of one stream
+/// are lists from the last to the first. Rows lie in slabs, so that nothing is copied as the file grows.
+@safe final class HotIndex {
+  // `@safe`: `storage` lives from `init` to `deinit`, which owns all memory behind it; places come from the rows and
+  // tables themselves, or were compared with `count`. A structure behind a pointer, because the fields of a class are
+  // checked for exclusive use at every access.
+
   /// Bits above the label.
   enum Flag {
     static let labelMask: UInt32 = 0x3ffff
@@ -19,32 +22,66 @@ final class HotIndex {
     /// Waits for its cause; frozen when the file is.
     static let waits: UInt32 = 1 << 24
     static let idIsUUID: UInt32 = 1 << 25
+    static let causeIsSpan: UInt32 = 1 << 26
+    /// The cause is in another file: its column is a number in `externalCauses`.
+    static let causeIsOutside: UInt32 = 1 << 27
+    /// The first event of its id in this file, and not the only one.
+    static let isRepeated: UInt32 = 1 << 28
+    /// An earlier event of this file has its id.
+    static let repeats: UInt32 = 1 << 29
   }
+
+  private enum Row {
+    static let bytes = 46
+    static let high = 0
+    static let low = 8
+    static let created = 16
+    static let word = 24
+    // Numbers of 24 bits: a file holds at most `countMax` events.
+    static let trace = 28
+    static let previousInTrace = 31
+    static let previousInStream = 34
+    static let cause = 37
+    static let source = 40
+    static let causeHash = 42
+    static let offset = 44
+    static let none: UInt32 = 0xff_ffff
+  }
+
+  private struct Storage {
+    var slabs: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    var count = 0
+    var ids = TagSlots()
+    var streams = StreamSlots()
+    var namesakes = Namesakes()
+    /// The place of the first event of each row of the file.
+    var chunkStarts = ContiguousArray<UInt32>()
+    /// Causes in other files.
+    var externalCauses = ContiguousArray<ExternalCause>()
+    var rawBytes = 0
+    var reportCount = 0
+    var firstCreated = Int64.max
+    var lastCreated = Int64.min
+    var touched: UInt32 = 0
+  }
+
+  struct ExternalCause {
+    var ordinal: Int64
+    var label: UInt32
+    var latency: Int64
+  }
+
   static let none = UInt32.max
-  static let externalCause: UInt32 = 1 << 31
+  /// A file that holds so many events is full.
+  static let countMax = TagSlots.numberMax
+  private static let slabShift = 13
+  private static let slabRows = 1 << slabShift
+  private static let slabCount = (countMax >> slabShift) + 1
 
   let firstOrdinal: Int64
-  private(set) var ids = ContiguousArray<IdentifierKey>()
-  private(set) var created = ContiguousArray<Int64>()
-  private(set) var labels = ContiguousArray<UInt32>()
-  private(set) var traces = ContiguousArray<UInt32>()
-  private var nextInTrace = ContiguousArray<UInt32>()
-  private var nextInStream = ContiguousArray<UInt32>()
-  /// `none`, the place of the cause, or `externalCause` and a number in `externalCauses`.
-  private(set) var causes = ContiguousArray<UInt32>()
-  private(set) var sources = ContiguousArray<UInt16>()
-  private(set) var offsets = ContiguousArray<UInt16>()
-  /// 16 bits of the cause each event names, a span included; 0 where it names none. Looked through to find effects.
-  private var causeHashes = ContiguousArray<UInt16>()
-  /// The place of the first event of each row of the file.
-  private(set) var chunkStarts = ContiguousArray<UInt32>()
-  private(set) var traceTable = TraceTable()
-  private var idSlots = SlotTable()
-  private var streamSlots = SlotTable()
-  private var streamHashes = ContiguousArray<UInt64>()
-  private var streamTails = ContiguousArray<UInt32>()
-  /// Causes in other files.
-  private(set) var externalCauses = ContiguousArray<ExternalCause>()
+  let traceTable = TraceTable()
+  let hash = HotHash.ofProcess
+  private let storage: UnsafeMutablePointer<Storage>
   /// Children in older files whose cause arrived with this one.
   var healed: [SegmentEdge] = []
   /// Events of older files that got their trace while this one was written.
@@ -53,173 +90,242 @@ final class HotIndex {
   var voidEdges: [VoidEdge] = []
   var corrections: [FailureCorrection] = []
   var startedTraceCount = 0
-  private(set) var reportCount = 0
-  var rawBytes = 0
   var firstStored: Timestamp?
   var lastStored: Timestamp?
-  private(set) var firstCreated = Timestamp.distantFuture
-  private(set) var lastCreated = Timestamp.distantPast
 
-  struct ExternalCause {
-    var ordinal: Int64
-    var label: UInt32
-    var latency: Int64
+  init(firstOrdinal: Int64) {
+    self.firstOrdinal = firstOrdinal
+    unsafe storage = .allocate(capacity: 1)
+    let slabs = unsafe UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Self.slabCount)
+    unsafe slabs.initialize(repeating: nil, count: Self.slabCount)
+    unsafe storage.initialize(to: Storage(slabs: slabs))
   }
 
-  init(firstOrdinal: Int64) { self.firstOrdinal = firstOrdinal }
+  deinit {
+    for slab in 0..<Self.slabCount { unsafe storage.pointee.slabs[slab]?.deallocate() }
+    unsafe storage.pointee.slabs.deallocate()
+    unsafe storage.pointee.ids.free()
+    unsafe storage.pointee.streams.free()
+    unsafe storage.deinitialize(count: 1)
+    unsafe storage.deallocate()
+  }
 
-  var count: Int { ids.count }
+  var count: Int { unsafe storage.pointee.count }
+  /// The place of the first event of each row of the file.
+  var chunkStarts: ContiguousArray<UInt32> { unsafe storage.pointee.chunkStarts }
+  var rawBytes: Int { unsafe storage.pointee.rawBytes }
+  var reportCount: Int { unsafe storage.pointee.reportCount }
+  var firstCreated: Timestamp { Timestamp(nanoseconds: unsafe storage.pointee.firstCreated) }
+  var lastCreated: Timestamp { Timestamp(nanoseconds: unsafe storage.pointee.lastCreated) }
   var lastOrdinal: Int64 { firstOrdinal + Int64(count) - 1 }
   func ordinal(_ place: Int) -> Int64 { firstOrdinal + Int64(place) }
   func place(_ ordinal: Int64) -> Int? {
     ordinal >= firstOrdinal && ordinal <= lastOrdinal ? Int(ordinal - firstOrdinal) : nil
   }
 
-  func label(_ place: Int) -> UInt32 { labels[place] & Flag.labelMask }
-  func has(_ flag: UInt32, _ place: Int) -> Bool { labels[place] & flag != 0 }
-  func failure(_ place: Int) -> FailureKind {
-    FailureKind(rawValue: UInt8(labels[place] >> Flag.failureShift & 3)) ?? .none
-  }
-  func eventClass(_ place: Int) -> EventClass {
-    EventClass(rawValue: UInt8(labels[place] >> Flag.classShift & 3)) ?? .domain
+  // MARK: Rows
+
+  @inline(__always) private func row(_ place: Int) -> UnsafeMutableRawPointer {
+    assert(place >= 0 && place < count)
+    let slab = unsafe storage.pointee.slabs[place >> Self.slabShift].unsafelyUnwrapped
+    return unsafe slab + (place & (Self.slabRows - 1)) * Row.bytes
   }
 
-  func set(_ flag: UInt32, _ place: Int) { labels[place] |= flag }
-  func clear(_ flag: UInt32, _ place: Int) { labels[place] &= ~flag }
+  @inline(__always) private func get<T: FixedWidthInteger & BitwiseCopyable>(_ place: Int, _ column: Int, _: T.Type) -> T
+  {
+    unsafe row(place).loadUnaligned(fromByteOffset: column, as: T.self)
+  }
+
+  @inline(__always) private func get24(_ place: Int, _ column: Int) -> UInt32 {
+    get(place, column, UInt32.self) & Row.none
+  }
+
+  @inline(__always) private static func set24(_ row: UnsafeMutableRawPointer, _ column: Int, _ value: UInt32) {
+    let old = unsafe row.loadUnaligned(fromByteOffset: column, as: UInt32.self)
+    unsafe row.storeBytes(of: old & ~Row.none | value, toByteOffset: column, as: UInt32.self)
+  }
+
+  @inline(__always) private func set24(_ place: Int, _ column: Int, _ value: UInt32) {
+    unsafe Self.set24(row(place), column, value)
+  }
+
+  @inline(__always) private func word(_ place: Int) -> UInt32 { get(place, Row.word, UInt32.self) }
+
+  @inline(__always) func id(_ place: Int) -> IdentifierKey {
+    IdentifierKey(high: get(place, Row.high, UInt64.self), low: get(place, Row.low, UInt64.self))
+  }
+  @inline(__always) func created(_ place: Int) -> Int64 { get(place, Row.created, Int64.self) }
+  @inline(__always) func source(_ place: Int) -> UInt32 { UInt32(get(place, Row.source, UInt16.self)) }
+  /// The number of the event's trace in `traceTable`; 0 if it is in none.
+  @inline(__always) func trace(_ place: Int) -> UInt32 { get24(place, Row.trace) }
+  @inline(__always) func label(_ place: Int) -> UInt32 { word(place) & Flag.labelMask }
+  @inline(__always) func has(_ flag: UInt32, _ place: Int) -> Bool { word(place) & flag != 0 }
+  @inline(__always) func failure(_ place: Int) -> FailureKind {
+    FailureKind(rawValue: UInt8(word(place) >> Flag.failureShift & 3)) ?? .none
+  }
+  @inline(__always) func eventClass(_ place: Int) -> EventClass {
+    EventClass(rawValue: UInt8(word(place) >> Flag.classShift & 3)) ?? .domain
+  }
+  @inline(__always) func isDomain(_ place: Int) -> Bool {
+    word(place) >> Flag.classShift & 3 == UInt32(EventClass.domain.rawValue)
+  }
+
+  @inline(__always) func set(_ flag: UInt32, _ place: Int) { setWord(place, word(place) | flag) }
+  @inline(__always) func clear(_ flag: UInt32, _ place: Int) { setWord(place, word(place) & ~flag) }
+  @inline(__always) private func setWord(_ place: Int, _ word: UInt32) {
+    unsafe row(place).storeBytes(of: word, toByteOffset: Row.word, as: UInt32.self)
+  }
+
+  func traceKey(_ place: Int) -> IdentifierKey {
+    let number = trace(place)
+    return number == 0 ? .zero : traceTable.key(number)
+  }
+
+  // MARK: Adding
 
   /// A new row begins with the next event.
-  func beginChunk() { chunkStarts.append(UInt32(count)) }
+  func beginChunk() { unsafe storage.pointee.chunkStarts.append(UInt32(count)) }
 
   /// Adds an event that belongs to no trace so far.
   ///
+  /// - Precondition: fewer than `countMax` events are in the file.
   /// - Returns: its place.
-  func add(_ event: EventView, label: UInt32, offset: Int, streamHash: UInt64?) -> Int {
+  @inline(__always) func add(_ draft: UnsafePointer<HotDraft>) -> Int {
     let place = count
-    let id = event.idKey
-    let time = event.created
-    let eventClass = event.eventClass
-    ids.append(id)
-    created.append(time.nanoseconds)
-    var flags = label | UInt32(event.failure.rawValue) << Flag.failureShift
-    flags |= UInt32(eventClass.rawValue) << Flag.classShift
-    if event.flags.contains(.idIsUUID) { flags |= Flag.idIsUUID }
-    if unsafe !event.correlationBytes.isEmpty { flags |= Flag.ownsCorrelation }
-    labels.append(flags)
-    traces.append(0)
-    nextInTrace.append(Self.none)
-    nextInStream.append(Self.none)
-    causes.append(Self.none)
-    sources.append(UInt16(truncatingIfNeeded: event.sourceIndex))
-    offsets.append(UInt16(truncatingIfNeeded: offset))
-    causeHashes.append(Self.causeHash(event.causeKey))
-    if eventClass == .report { reportCount += 1 }
-    if time < firstCreated { firstCreated = time }
-    if time > lastCreated { lastCreated = time }
-    rawBytes += unsafe event.bytes.count
-    idSlots.insert(id.mixed, UInt32(place)) { ids[Int($0)].mixed }
-    if let streamHash { addToStream(place, streamHash) }
+    precondition(place < Self.countMax, "a hot file is full before that")
+    let slab = place >> Self.slabShift
+    if place & (Self.slabRows - 1) == 0 {
+      unsafe storage.pointee.slabs[slab] = .allocate(byteCount: Self.slabRows * Row.bytes + 2, alignment: 8)
+    }
+    unsafe storage.pointee.count = place + 1
+    let row = unsafe row(place)
+    let previous = unsafe draft.pointee.streamHash == 0
+      ? nil : storage.pointee.streams.exchange(draft.pointee.streamHash, UInt32(place))
+    unsafe row.storeBytes(of: draft.pointee.id.high, toByteOffset: Row.high, as: UInt64.self)
+    unsafe row.storeBytes(of: draft.pointee.id.low, toByteOffset: Row.low, as: UInt64.self)
+    unsafe row.storeBytes(of: draft.pointee.created, toByteOffset: Row.created, as: Int64.self)
+    unsafe row.storeBytes(of: draft.pointee.word, toByteOffset: Row.word, as: UInt32.self)
+    unsafe row.storeBytes(of: 0xff00_0000, toByteOffset: Row.trace, as: UInt32.self)
+    unsafe row.storeBytes(of: Row.none, toByteOffset: Row.previousInTrace, as: UInt32.self)
+    unsafe row.storeBytes(of: previous ?? Row.none, toByteOffset: Row.previousInStream, as: UInt32.self)
+    unsafe row.storeBytes(of: Row.none, toByteOffset: Row.cause, as: UInt32.self)
+    unsafe row.storeBytes(of: UInt16(truncatingIfNeeded: draft.pointee.source), toByteOffset: Row.source, as: UInt16.self)
+    unsafe row.storeBytes(of: Self.causeHash(draft.pointee.causeHash), toByteOffset: Row.causeHash, as: UInt16.self)
+    unsafe row.storeBytes(of: UInt16(truncatingIfNeeded: draft.pointee.offset), toByteOffset: Row.offset, as: UInt16.self)
+    if unsafe draft.pointee.eventClass == .report { unsafe storage.pointee.reportCount += 1 }
+    unsafe storage.pointee.firstCreated = min(storage.pointee.firstCreated, draft.pointee.created)
+    unsafe storage.pointee.lastCreated = max(storage.pointee.lastCreated, draft.pointee.created)
+    unsafe storage.pointee.rawBytes += Int(draft.pointee.frameBytes)
+    if let first = unsafe firstPlace(draft.pointee.id, draft.pointee.idHash) {
+      unsafe addRepeated(place, first, draft)
+    } else {
+      unsafe storage.pointee.ids.insert(draft.pointee.idHash, UInt32(place)) { hash.key(id(Int($0))) }
+    }
     return place
   }
 
-  private static func causeHash(_ cause: IdentifierKey) -> UInt16 {
-    cause.isZero ? 0 : UInt16(truncatingIfNeeded: cause.mixed) | 1
+  private func addRepeated(_ place: Int, _ first: Int, _ draft: UnsafePointer<HotDraft>) {
+    set(Flag.isRepeated, first)
+    set(Flag.repeats, place)
+    let idHash = unsafe draft.pointee.idHash
+    let source = unsafe UInt64(draft.pointee.source)
+    let stream = unsafe hash.pair(draft.pointee.streamHash, source)
+    unsafe storage.pointee.namesakes.add(UInt32(place), firstOfID: UInt32(first))
+    unsafe storage.pointee.namesakes.note(Namesakes.hash(idHash, .stream, stream, hash), UInt32(place))
+    unsafe storage.pointee.namesakes.note(Namesakes.hash(idHash, .source, source, hash), UInt32(place))
+  }
+
+  /// 16 bits of the cause each event names, a span included; 0 where it names none.
+  @inline(__always) private static func causeHash(_ hash: UInt64) -> UInt16 {
+    hash == 0 ? 0 : UInt16(truncatingIfNeeded: hash) | 1
+  }
+
+  /// Brings into the cache what `add` and the look-ups of this event are going to touch.
+  @inline(__always) func touchTables(_ draft: UnsafePointer<HotDraft>) {
+    var sum = unsafe storage.pointee.ids.touch(draft.pointee.idHash)
+    unsafe sum &+= storage.pointee.streams.touch(draft.pointee.streamHash)
+    unsafe sum &+= storage.pointee.ids.touch(draft.pointee.causeHash)
+    unsafe sum &+= traceTable.touch(draft.pointee.correlationHash)
+    unsafe storage.pointee.touched &+= sum
+  }
+
+  /// As `touchTables`, for the rows that the tables name.
+  @inline(__always) func touchRows(_ draft: UnsafePointer<HotDraft>) {
+    var sum = unsafe traceTable.touchRow(draft.pointee.correlationHash)
+    if let cause = unsafe storage.pointee.ids.guess(draft.pointee.causeHash) { sum &+= word(Int(cause)) }
+    unsafe storage.pointee.touched &+= sum
+  }
+
+  // MARK: Finding
+
+  /// The first event of this file with that id.
+  @inline(__always) func firstPlace(_ id: IdentifierKey, _ idHash: UInt64) -> Int? {
+    unsafe storage.pointee.ids.find(idHash) { self.id(Int($0)) == id }.map { Int($0) }
+  }
+
+  func containsID(_ id: IdentifierKey) -> Bool { firstPlace(id, hash.key(id)) != nil }
+
+  /// Calls `body` with the places of all events of that id, ascending.
+  @inline(__always) func forEach(id: IdentifierKey, _ body: (Int) -> Void) {
+    guard let first = firstPlace(id, hash.key(id)) else { return }
+    body(first)
+    if has(Flag.isRepeated, first) {
+      for place in unsafe storage.pointee.namesakes.others(UInt32(first)) { body(Int(place)) }
+    }
+  }
+
+  /// The first event of that id in the trace of that number; it is the one that counts unless older files hold one.
+  @inline(__always) func firstPlace(_ id: IdentifierKey, _ idHash: UInt64, inTrace number: UInt32) -> Int? {
+    guard let first = firstPlace(id, idHash) else { return nil }
+    if trace(first) == number { return first }
+    if !has(Flag.isRepeated, first) { return nil }
+    let key = Namesakes.hash(idHash, .trace, UInt64(number), hash)
+    return unsafe storage.pointee.namesakes.first(key).map { Int($0) }
+  }
+
+  /// The first events of that id: of all, and of one source.
+  func firstPlaces(_ id: IdentifierKey, ofSource source: UInt32) -> (any: Int, own: Int?)? {
+    let idHash = hash.key(id)
+    guard let first = firstPlace(id, idHash) else { return nil }
+    if self.source(first) == source { return (first, first) }
+    if !has(Flag.isRepeated, first) { return (first, nil) }
+    let key = Namesakes.hash(idHash, .source, UInt64(source), hash)
+    return unsafe (first, storage.pointee.namesakes.first(key).map { Int($0) })
+  }
+
+  /// The events that may have the identity of this one: the first of its id, and the first of its id in its stream.
+  @inline(__always) func sameIdentity(_ draft: UnsafePointer<HotDraft>) -> (first: Int, inStream: Int?)? {
+    guard let first = unsafe firstPlace(draft.pointee.id, draft.pointee.idHash) else { return nil }
+    if !has(Flag.isRepeated, first) { return (first, nil) }
+    let stream = unsafe hash.pair(draft.pointee.streamHash, UInt64(draft.pointee.source))
+    let key = unsafe Namesakes.hash(draft.pointee.idHash, .stream, stream, hash)
+    return unsafe (first, storage.pointee.namesakes.first(key).map { Int($0) })
   }
 
   /// Places of all events that name this cause, and of a few that do not. Complexity: O(events), a nanosecond each.
   func places(causedBy cause: IdentifierKey) -> [Int] {
-    let hash = Self.causeHash(cause)
+    let wanted = Self.causeHash(hash.key(cause))
     var places: [Int] = []
-    for place in causeHashes.indices where causeHashes[place] == hash { places.append(place) }
+    for place in 0..<count where get(place, Row.causeHash, UInt16.self) == wanted { places.append(place) }
     return places
   }
 
-  private func addToStream(_ place: Int, _ hash: UInt64) {
-    if let stream = streamSlots.find(hash, where: { streamHashes[Int($0)] == hash }) {
-      let tail = Int(streamTails[Int(stream)])
-      nextInStream[place] = nextInStream[tail]
-      nextInStream[tail] = UInt32(place)
-      streamTails[Int(stream)] = UInt32(place)
-      return
-    }
-    let stream = UInt32(streamHashes.count)
-    streamHashes.append(hash)
-    streamTails.append(UInt32(place))
-    nextInStream[place] = UInt32(place)
-    streamSlots.insert(hash, stream) { streamHashes[Int($0)] }
+  @inline(__always) func mayName(_ cause: IdentifierKey, _ place: Int) -> Bool {
+    get(place, Row.causeHash, UInt16.self) == Self.causeHash(hash.key(cause))
   }
-
-  /// Puts an event into a trace, taking it out of the one it was in.
-  ///
-  /// - Parameters:
-  ///   - known: the trace's number, if it has one here.
-  ///   - text: of a new trace that is no UUID.
-  func assign(_ place: Int, to key: IdentifierKey, known: UInt32?, text: [UInt8]?) {
-    if traces[place] != 0 { unlink(place) }
-    let number = known ?? traceTable.add(key, text: text)
-    traces[place] = number
-    let tail = traceTable.tail(number)
-    if tail == Self.none {
-      nextInTrace[place] = UInt32(place)
-    } else {
-      nextInTrace[place] = nextInTrace[Int(tail)]
-      nextInTrace[Int(tail)] = UInt32(place)
-    }
-    traceTable.added(number, last: UInt32(place), created: created[place])
-  }
-
-  /// Takes an event out of its trace.
-  func unassign(_ place: Int) {
-    if traces[place] != 0 { unlink(place) }
-  }
-
-  func clearCause(_ place: Int) { causes[place] = Self.none }
-
-  private func unlink(_ place: Int) {
-    let number = traces[place]
-    var previous = place
-    var first = Int64.max
-    // Round the ring to the one before; rare, and as long as the trace.
-    while Int(nextInTrace[previous]) != place {
-      previous = Int(nextInTrace[previous])
-      first = min(first, created[previous])
-    }
-    let alone = previous == place
-    nextInTrace[previous] = nextInTrace[place]
-    traceTable.removed(
-      number, last: alone ? Self.none : UInt32(previous), ifLast: UInt32(place), firstCreated: first)
-    traces[place] = 0
-  }
-
-  func setCause(_ place: Int, _ cause: Int) { causes[place] = UInt32(cause) }
-
-  func setExternalCause(_ place: Int, _ cause: ExternalCause) {
-    causes[place] = Self.externalCause | UInt32(externalCauses.count)
-    externalCauses.append(cause)
-  }
-
-  func setOlderFragments(_ trace: UInt32) { traceTable.setOlderFragments(trace) }
 
   /// Where in its row the event begins, and the row's first ordinal.
   func location(_ place: Int) -> (chunkFirst: Int64, offset: Int) {
     var low = 0
-    var high = chunkStarts.count
+    var high = unsafe storage.pointee.chunkStarts.count
     while high - low > 1 {
       let middle = (low + high) / 2
-      if Int(chunkStarts[middle]) <= place { low = middle } else { high = middle }
+      if unsafe Int(storage.pointee.chunkStarts[middle]) <= place { low = middle } else { high = middle }
     }
-    return (firstOrdinal + Int64(chunkStarts[low]), Int(offsets[place]))
+    return unsafe (firstOrdinal + Int64(storage.pointee.chunkStarts[low]), offset(place))
   }
 
-  /// Calls `body` with the places of all events of that id.
-  @inline(__always) func forEach(id: IdentifierKey, _ body: (Int) -> Void) {
-    idSlots.forEach(id.mixed) { value in
-      if ids[Int(value)] == id { body(Int(value)) }
-    }
-  }
-
-  func containsID(_ id: IdentifierKey) -> Bool {
-    idSlots.find(id.mixed) { ids[Int($0)] == id } != nil
-  }
+  @inline(__always) func offset(_ place: Int) -> Int { Int(get(place, Row.offset, UInt16.self)) }
 
   /// Places of a trace's events, ascending; empty if it has none here.
   func places(ofTrace key: IdentifierKey) -> [Int] {
@@ -227,32 +333,128 @@ final class HotIndex {
     return places(ofTraceNumber: number)
   }
 
-  func places(ofTraceNumber number: UInt32) -> [Int] { ring(traceTable.tail(number), nextInTrace).sorted() }
-
-  func places(ofStream hash: UInt64) -> [Int] {
-    guard let stream = streamSlots.find(hash, where: { streamHashes[Int($0)] == hash }) else { return [] }
-    return ring(streamTails[Int(stream)], nextInStream)
+  func places(ofTraceNumber number: UInt32) -> [Int] {
+    let tail = traceTable.tail(number)
+    return tail == Self.none ? [] : list(tail, Row.previousInTrace)
   }
 
-  private func ring(_ tail: UInt32, _ next: ContiguousArray<UInt32>) -> [Int] {
-    guard tail != Self.none else { return [] }
+  /// Places of a stream's events, ascending, and perhaps of another stream's.
+  func places(ofStream stream: [UInt8]) -> [Int] {
+    let key = unsafe stream.withUnsafeBytes { unsafe hash.bytes($0) | 1 }
+    return unsafe storage.pointee.streams.last(key).map { list($0, Row.previousInStream) } ?? []
+  }
+
+  private func list(_ last: UInt32, _ column: Int) -> [Int] {
     var places: [Int] = []
-    var place = next[Int(tail)]
-    while true {
+    var place = last
+    var isSorted = true
+    while place != Row.none {
+      if let before = places.last, before < Int(place) { isSorted = false }
       places.append(Int(place))
-      if place == tail { return places }
-      place = next[Int(place)]
+      place = get24(Int(place), column)
+    }
+    places.reverse()
+    return isSorted ? places : places.sorted()
+  }
+}
+
+extension HotIndex {
+  // MARK: Traces
+
+  /// Puts an event into a trace, taking it out of the one it was in.
+  @inline(__always) func assign(_ place: Int, to number: UInt32) {
+    if trace(place) != 0 { unassign(place) }
+    let tail = traceTable.tail(number)
+    let row = unsafe row(place)
+    unsafe Self.set24(row, Row.trace, number)
+    unsafe Self.set24(row, Row.previousInTrace, tail & Row.none)
+    traceTable.added(number, last: UInt32(place), created: created(place))
+    if has(Flag.repeats, place) {
+      let key = Namesakes.hash(hash.key(id(place)), .trace, UInt64(number), hash)
+      unsafe storage.pointee.namesakes.note(key, UInt32(place))
     }
   }
 
-  func traceKey(_ place: Int) -> IdentifierKey { traces[place] == 0 ? .zero : traceTable.key(traces[place]) }
+  /// Takes an event out of its trace. Rare; complexity: O(events of the trace).
+  func unassign(_ place: Int) {
+    let number = trace(place)
+    if number == 0 { return }
+    var last = traceTable.tail(number)
+    let before = get24(place, Row.previousInTrace)
+    if Int(last) == place { last = before }
+    var first = Int64.max
+    var next = last
+    while next != Row.none {
+      let member = Int(next)
+      if Int(get24(member, Row.previousInTrace)) == place { set24(member, Row.previousInTrace, before) }
+      first = min(first, created(member))
+      next = get24(member, Row.previousInTrace)
+    }
+    traceTable.removed(number, last: last == Row.none ? nil : last, firstCreated: first)
+    set24(place, Row.trace, 0)
+    set24(place, Row.previousInTrace, Row.none)
+    if has(Flag.repeats, place) { replaceFirst(place, number) }
+  }
 
-  /// What the columns and tables occupy.
+  /// Another event of the id may be the trace's first one now.
+  private func replaceFirst(_ place: Int, _ number: UInt32) {
+    let idHash = hash.key(id(place))
+    let key = Namesakes.hash(idHash, .trace, UInt64(number), hash)
+    guard unsafe storage.pointee.namesakes.first(key) == UInt32(place), let first = firstPlace(id(place), idHash) else {
+      return
+    }
+    let others = unsafe storage.pointee.namesakes.others(UInt32(first))
+    unsafe storage.pointee.namesakes.set(key, others.first { trace(Int($0)) == number })
+  }
+
+  // MARK: Causes
+
+  @inline(__always) func setCause(_ place: Int, _ cause: Int) {
+    set24(place, Row.cause, UInt32(cause))
+    if has(Flag.causeIsOutside | Flag.waits, place) { clear(Flag.causeIsOutside | Flag.waits, place) }
+  }
+
+  func setExternalCause(_ place: Int, _ cause: ExternalCause) {
+    // One for each event of the file at most, but for those drawn again and again.
+    guard unsafe storage.pointee.externalCauses.count < Int(Row.none) else { return clearCause(place) }
+    unsafe set24(place, Row.cause, UInt32(storage.pointee.externalCauses.count))
+    unsafe storage.pointee.externalCauses.append(cause)
+    clear(Flag.waits, place)
+    set(Flag.causeIsOutside, place)
+  }
+
+  func clearCause(_ place: Int) {
+    set24(place, Row.cause, Row.none)
+    clear(Flag.causeIsOutside, place)
+  }
+
+  /// The event has an edge.
+  @inline(__always) func hasCause(_ place: Int) -> Bool { get24(place, Row.cause) != Row.none }
+
+  /// The place of the event that its edge goes to; nil if it has none, or one in another file.
+  @inline(__always) func causePlace(_ place: Int) -> Int? {
+    let cause = get24(place, Row.cause)
+    return cause == Row.none || has(Flag.causeIsOutside, place) ? nil : Int(cause)
+  }
+
+  /// The cause in another file that its edge goes to.
+  func externalCause(_ place: Int) -> ExternalCause? {
+    let cause = get24(place, Row.cause)
+    if cause == Row.none || !has(Flag.causeIsOutside, place) { return nil }
+    return unsafe storage.pointee.externalCauses[Int(cause)]
+  }
+
+  /// The ordinal of the event that its edge goes to, in whatever file.
+  @inline(__always) func causeOrdinal(of place: Int) -> Int64? {
+    if let cause = causePlace(place) { return ordinal(cause) }
+    return externalCause(place)?.ordinal
+  }
+
+  /// What rows and tables occupy; memory that was only reserved is not there.
   var memoryBytes: Int {
-    let columns = ids.capacity * 16 + created.capacity * 8 + sources.capacity * 2 + offsets.capacity * 4
-    let words = labels.capacity + traces.capacity + nextInTrace.capacity + nextInStream.capacity + causes.capacity
-    let streams = streamHashes.capacity * 8 + streamTails.capacity * 4 + streamSlots.memoryBytes
-    let rare = externalCauses.capacity * 24 + healed.capacity * 48
-    return columns + words * 4 + streams + idSlots.memoryBytes + traceTable.memoryBytes + rare
+    let tables = unsafe storage.pointee.ids.memoryBytes + storage.pointee.streams.memoryBytes
+    let rare = unsafe storage.pointee.externalCauses.capacity * 24 + storage.pointee.namesakes.memoryBytes
+    let starts = unsafe storage.pointee.chunkStarts.capacity * 4
+    return count * Row.bytes + tables + rare + starts + healed.capacity * 48 + traceTable.memoryBytes
   }
 }

@@ -1,7 +1,8 @@
 import EventModel
 
-/// Children that wait for their cause: it is not stored (yet), is stored in another trace or in none, or is a root
-/// marker behind which an event may still come.
+/// Children that wait for their cause: it is not stored (yet), or is stored in another trace or in none.
+///
+/// Root markers are not among them: an event behind one has the id of its own trace, and looks for them in its trace.
 ///
 /// Bounded; what does not fit is counted, and its edge is found by whoever reads the trace, but by no statistics.
 struct WaitingTable {
@@ -129,16 +130,19 @@ struct WaitingTable {
   }
 
   /// An event of that id is stored now, in whatever trace.
-  @inline(__always) mutating func causeIsStored(_ cause: IdentifierKey) {
-    guard let slot = slot(of: cause) else { return }
+  ///
+  /// - Returns: whether children wait for that id.
+  @inline(__always) mutating func causeIsStored(_ cause: IdentifierKey) -> Bool {
+    if count == 0 { return false }
+    guard let slot = slot(of: cause) else { return false }
     var index = slots[slot]
-    while index != Self.end {
-      if entries[Int(index)].child.isUnresolved {
-        entries[Int(index)].child.isUnresolved = false
-        unresolvedCount -= 1
-      }
+    // Those that came later lie in front: behind one whose cause was stored already, all are of that kind.
+    while index != Self.end, entries[Int(index)].child.isUnresolved {
+      entries[Int(index)].child.isUnresolved = false
+      unresolvedCount -= 1
       index = entries[Int(index)].next
     }
+    return true
   }
 
   func forEach(_ body: (Child) -> Void) {

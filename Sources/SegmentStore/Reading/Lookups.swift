@@ -107,10 +107,9 @@ extension SegmentStore {
       found += page.sorted
       if found.count >= limit { return found }
     }
-    let hash = unsafe bytes.withUnsafeBytes { unsafe IdentifierKey.hashing($0).mixed }
     for generation in view.generations {
       let locations = view.locations(generation) { generation in
-        Array(generation.index.places(ofStream: hash).lazy.filter { generation.index.ordinal($0) > after })
+        Array(generation.index.places(ofStream: bytes).lazy.filter { generation.index.ordinal($0) > after })
       }
       let walk = try view.read(generation, locations) { (event) throws(StoreError) -> Walk in
         if unsafe event.stream.elementsEqual(bytes) {

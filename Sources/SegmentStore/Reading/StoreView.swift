@@ -204,7 +204,7 @@ final class StoreView {
     let ordinal = event.ordinal
     return store.lock.withLock {
       guard let place = generation.index.place(ordinal) else { return nil }
-      let number = generation.index.traces[place]
+      let number = generation.index.trace(place)
       return number == 0 ? nil : generation.index.traceTable.identifier(number)
     }
   }

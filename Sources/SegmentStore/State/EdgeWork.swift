@@ -134,7 +134,7 @@ struct EdgeWork {
   }
 
   /// The cause that a child's edge names now, with its time.
-  private func parent(_ child: Int64, _ created: Timestamp) -> (ordinal: Int64, created: Timestamp)? {
+  func parent(_ child: Int64, _ created: Timestamp) -> (ordinal: Int64, created: Timestamp)? {
     let active = state.active
     if let place = active.index.place(child) {
       return active.index.edge(of: place).map { ($0.causeOrdinal, created.advanced(byNanoseconds: 0 &- $0.latency)) }
@@ -170,15 +170,16 @@ extension StoreState {
 
   func idOfHot(_ ordinal: Int64) -> IdentifierKey? {
     guard let generation = generation(of: ordinal), let place = generation.index.place(ordinal) else { return nil }
-    return generation.index.ids[place]
+    return generation.index.id(place)
   }
 
   func isWaiting(_ event: KnownEvent) -> Bool {
-    waiting.children(of: event.cause).contains { $0.ordinal == event.ordinal }
+    waiting.children(of: event.cause).contains { $0.ordinal == event.ordinal } || event.isRootMarker
   }
 
   /// Takes an edge out of the file that is written, and makes those of older files void.
   func removeEdge(_ child: Int64) {
+    shortcuts.removeAll()
     if let place = active.index.place(child) { return active.index.clearCause(place) }
     active.index.healed.removeAll { $0.childOrdinal == child }
     let void = VoidEdge(child: child, before: active.index.firstOrdinal)

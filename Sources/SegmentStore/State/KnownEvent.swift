@@ -39,4 +39,18 @@ struct KnownEvent {
     causeIsSpan = event.flags.contains(.causeIsSpan)
     if !causeIsSpan { cause = event.causeKey }
   }
+
+  /// The cause is the trace's correlation id: a root, unless an event of the trace has that id.
+  var isRootMarker: Bool { !trace.isZero && cause == trace && cause != id }
+
+  /// A new event; in its own trace, or none.
+  init(_ draft: UnsafePointer<HotDraft>, ordinal: Int64) {
+    unsafe self.init(
+      ordinal: ordinal, id: draft.pointee.id, source: draft.pointee.source,
+      created: Timestamp(nanoseconds: draft.pointee.created), label: draft.pointee.label,
+      failure: draft.pointee.failure, eventClass: draft.pointee.eventClass,
+      ownsCorrelation: draft.pointee.has(HotIndex.Flag.ownsCorrelation), trace: draft.pointee.correlation)
+    unsafe causeIsSpan = draft.pointee.has(HotIndex.Flag.causeIsSpan)
+    unsafe cause = draft.pointee.eventCause
+  }
 }

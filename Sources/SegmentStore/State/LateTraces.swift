@@ -33,7 +33,7 @@ extension StoreState {
       // Not the newest event closed the cycle: whose effect goes is worked out again.
       var edges = EdgeWork(self)
       for edge in outcome.edges[edgesBefore...] { edges.hadNone(edge.childOrdinal) }
-      for child in waiting.children(of: event.id) where !child.hasNoTrace && child.traceOrID == trace {
+      for child in joining(event, edgeless: true) {
         if let known = self.event(child.ordinal, in: trace) {
           edges.remember(known)
           edges.relink(known.ordinal, known.id)

@@ -15,10 +15,7 @@ extension StoreState {
       return .resolved
     }
     // What equals the correlation id marks a root, unless an event of the trace turns up behind it.
-    if event.cause == event.trace {
-      wait(event, isUnresolved: false)
-      return .root
-    }
+    if event.cause == event.trace { return .root }
     let isStored = isStored(id: event.cause)
     wait(event, isUnresolved: !isStored)
     return isStored ? .otherTrace : .unresolved
@@ -31,7 +28,7 @@ extension StoreState {
     if event.cause.isZero { return .root }
     if !event.trace.isZero, event.cause != event.id, representative(event.cause, in: event.trace) != nil {
       let isCut = active.index.place(event.ordinal).flatMap { active.index.edge(of: $0) } == nil
-      let cuts = waiting.children(of: event.id).contains { !$0.hasNoTrace && $0.traceOrID == event.trace }
+      let cuts = !joining(event, edgeless: true).isEmpty
       return isCut || cuts ? .cycle : .resolved
     }
     if !event.trace.isZero, event.cause == event.trace { return .root }
@@ -61,7 +58,7 @@ extension StoreState {
     if waiting.insert(child) { mark(HotIndex.Flag.waits, event.ordinal) }
   }
 
-  private func waitingChild(_ event: KnownEvent) -> WaitingTable.Child {
+  func waitingChild(_ event: KnownEvent) -> WaitingTable.Child {
     WaitingTable.Child(
       cause: event.cause, ordinal: event.ordinal, created: event.created, label: event.label, source: event.source,
       failure: event.failure, hasNoTrace: event.trace.isZero, traceOrID: event.trace.isZero ? event.id : event.trace)
@@ -69,27 +66,30 @@ extension StoreState {
 
   /// The event that counts among those of one id in one trace: the one stored first.
   func representative(_ id: IdentifierKey, in trace: IdentifierKey) -> KnownEvent? {
-    let generation = active
-    if let number = generation.index.traceTable.find(trace) {
-      var best: Int?
-      generation.index.forEach(id: id) { place in
-        if generation.index.traces[place] == number, generation.index.eventClass(place) == .domain,
-          place < best ?? .max
-        {
-          best = place
-        }
-      }
+    let index = active.index
+    let idHash = index.hash.key(id)
+    if let number = index.traceTable.find(trace) {
+      let best = index.firstPlace(id, idHash, inTrace: number)
       // Without older parts of the trace there is nothing older to look for.
-      if !generation.index.traceTable.hasOlderFragments(number) || isCounted(best) {
-        return best.map { known(generation, $0) }
-      }
+      if !index.traceTable.hasOlderFragments(number) || isCounted(best) { return best.map { known(active, $0) } }
     }
     var first: KnownEvent?
-    forEachKnown(id: id) { candidate in
+    func look(_ candidate: KnownEvent) {
       if candidate.trace == trace, candidate.eventClass == .domain, candidate.ordinal < first?.ordinal ?? .max {
         first = candidate
       }
     }
+    for generation in generations {
+      let index = generation.index
+      if late.isEmpty {
+        if let number = index.traceTable.find(trace), let place = index.firstPlace(id, idHash, inTrace: number) {
+          look(known(generation, place))
+        }
+      } else {
+        index.forEach(id: id) { look(known(generation, $0)) }
+      }
+    }
+    forEachSealed(id: id, inTrace: trace) { look($0) }
     return first
   }
 
@@ -112,7 +112,6 @@ extension StoreState {
     let generation = active
     let latency = child.created.since(cause.created)
     if let place = generation.index.place(child.ordinal) {
-      generation.index.clear(HotIndex.Flag.waits, place)
       if let causePlace = generation.index.place(cause.ordinal) {
         generation.index.setCause(place, causePlace)
       } else {
@@ -147,20 +146,19 @@ extension StoreState {
 
   /// An event that counts and has no edge waits for its cause, if it names one that may still come.
   func waitAgain(_ event: KnownEvent) {
-    if event.cause.isZero || event.cause == event.id && !event.trace.isZero { return }
-    let isMarker = event.cause == event.id || !event.trace.isZero && event.cause == event.trace
-    wait(event, isUnresolved: !isMarker && !isStored(id: event.cause, excluding: event.ordinal))
+    if event.cause.isZero || event.cause == event.id && !event.trace.isZero || event.isRootMarker { return }
+    wait(event, isUnresolved: event.cause != event.id && !isStored(id: event.cause, excluding: event.ordinal))
   }
 
   /// Gives their edges to the children that waited for this event, and its trace to those that have none.
   ///
   /// - Returns: true if a cycle was found, and cut at the child that has this event as its cause.
   func heal(_ event: KnownEvent, _ outcome: inout AppendOutcome) -> Bool {
-    guard waiting.hasChildren(of: event.id) else { return false }
+    guard waiting.hasChildren(of: event.id) || event.id == event.trace else { return false }
     var isCut = false
     let counts = representative(event.id, in: event.trace)?.ordinal == event.ordinal
     let children = waiting.children(of: event.id)
-    let joined = counts ? children.filter { !$0.hasNoTrace && $0.traceOrID == event.trace } : []
+    let joined = counts ? joining(event, edgeless: false) : []
     if !joined.isEmpty {
       let top = joined.count == 1 && joined[0].ordinal == event.ordinal ? nil : topAncestor(of: event)
       for child in joined where child.ordinal != event.ordinal && child.ordinal != top {
@@ -179,82 +177,5 @@ extension StoreState {
       }
     }
     return isCut
-  }
-
-  /// Where the chain of causes above an event ends; nil if it has none.
-  ///
-  /// A waiting child of the event at the end of that chain would close a cycle. Complexity: O(depth); as long as the
-  /// chain is hot it reads columns only.
-  private func topAncestor(of event: KnownEvent) -> Int64? {
-    var walk = CauseWalk(state: self, trace: event.trace)
-    var current = event.ordinal
-    var steps = 0
-    while let parent = walk.parent(of: current), steps < CauseWalk.stepsMax {
-      current = parent
-      steps += 1
-      if current == event.ordinal { break }
-    }
-    return steps == 0 ? nil : current
-  }
-}
-
-/// Goes from events to their causes within one trace, hot and sealed.
-struct CauseWalk {
-  /// No trace is deeper; it ends a walk over damaged data.
-  static let stepsMax = 50_000_000
-
-  private let state: StoreState
-  private let trace: IdentifierKey
-  private var healed: [Int64: Int64]?
-  private var sealed: [Int64: Int64]?
-
-  init(state: StoreState, trace: IdentifierKey) {
-    self.state = state
-    self.trace = trace
-  }
-
-  mutating func parent(of ordinal: Int64) -> Int64? {
-    if let generation = state.generation(of: ordinal), let place = generation.index.place(ordinal) {
-      let cause = generation.index.causes[place]
-      if cause != HotIndex.none {
-        if cause & HotIndex.externalCause == 0 { return generation.index.ordinal(Int(cause)) }
-        return generation.index.externalCauses[Int(cause & ~HotIndex.externalCause)].ordinal
-      }
-      return generation === state.active ? nil : healedParent(of: ordinal)
-    }
-    return healedParent(of: ordinal) ?? sealedParent(of: ordinal)
-  }
-
-  private mutating func healedParent(of ordinal: Int64) -> Int64? {
-    if healed == nil {
-      var map: [Int64: Int64] = [:]
-      for generation in state.generations {
-        for edge in generation.index.healed { map[edge.childOrdinal] = edge.causeOrdinal }
-      }
-      healed = map
-    }
-    return healed?[ordinal]
-  }
-
-  /// From the trace's sealed events, read once.
-  private mutating func sealedParent(of ordinal: Int64) -> Int64? {
-    if sealed == nil {
-      var first: [IdentifierKey: Int64] = [:]
-      var causes: [(ordinal: Int64, cause: IdentifierKey)] = []
-      for segment in state.segments where segment.mayContain(trace: trace) {
-        state.reading(segment) { (reader) throws(StoreError) in
-          try reader.forEachEvent(ofTraceKey: trace) { event, _ in
-            first[event.idKey] = min(first[event.idKey] ?? .max, event.ordinal)
-            let cause = event.flags.contains(.causeIsSpan) ? IdentifierKey.zero : event.causeKey
-            if !cause.isZero, cause != event.idKey { causes.append((event.ordinal, cause)) }
-            return .proceed
-          }
-        }
-      }
-      var map: [Int64: Int64] = [:]
-      for (ordinal, cause) in causes { map[ordinal] = first[cause] }
-      sealed = map
-    }
-    return sealed?[ordinal]
   }
 }

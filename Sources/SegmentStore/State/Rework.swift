@@ -128,13 +128,14 @@ extension StoreState {
 
   /// Puts an event into a trace, or out of all.
   func put(_ event: KnownEvent, into trace: IdentifierKey) {
+    shortcuts.removeAll()
     if let place = active.index.place(event.ordinal) {
       active.index.clear(HotIndex.Flag.waits | HotIndex.Flag.counts, place)
       if trace.isZero { return active.index.unassign(place) }
-      let number = active.index.traceTable.find(trace)
-      let text = number == nil ? text(ofTrace: trace) : nil
-      active.index.assign(place, to: trace, known: number, text: text)
-      if number == nil, isTraceStoredBefore(trace) { active.index.setOlderFragments(active.index.traces[place]) }
+      if let known = active.index.traceTable.find(trace) { return active.index.assign(place, to: known) }
+      let number = active.index.traceTable.add(trace, text: text(ofTrace: trace))
+      active.index.assign(place, to: number)
+      if isTraceStoredBefore(trace) { active.index.traceTable.setOlderFragments(number) }
       return
     }
     if late.isFull {
@@ -148,7 +149,7 @@ extension StoreState {
       stored: known == nil ? old : known?.stored)
     late.set(assignment)
     active.index.late.append(assignment)
-    if let number = active.index.traceTable.find(trace) { active.index.setOlderFragments(number) }
+    if let number = active.index.traceTable.find(trace) { active.index.traceTable.setOlderFragments(number) }
   }
 }
 

@@ -8,7 +8,7 @@ final class StoreState {
   /// By ordinal; the last one is written.
   var generations: [HotGeneration] = []
   /// Live segments, by ordinal.
-  var segments: [SegmentHandle] = []
+  var segments: [SegmentHandle] = [] { didSet { sealed = SealedMemory() } }
   var quarantined: [CatalogSegment] = []
   /// Names of hot files with damaged rows.
   var damagedHot: [String] = []
@@ -18,7 +18,7 @@ final class StoreState {
   /// A merged file says of some events another trace than the one they were stored with.
   var assignmentsWereMerged = false
   var sources = SourceTable()
-  var labels: LabelTable
+  let labels: LabelTable
   var waiting: WaitingTable
   var late = LateTable()
   var checkpoints: [CheckpointKey: SourceCheckpoint] = [:]
@@ -29,6 +29,10 @@ final class StoreState {
   var didRework = false
   /// Of the children whose edges were drawn again for that event: whether they had one before it.
   var hadEdge: [Int64: Bool] = [:]
+  /// What was looked up in segments and is asked for again.
+  var sealed = SealedMemory()
+  /// Ancestors far above an event, for walks up long chains.
+  var shortcuts: [Int64: Int64] = [:]
   let log: Log
 
   init(options: StoreOptions, log: Log) {
@@ -72,13 +76,12 @@ final class StoreState {
   }
 
   func known(_ generation: HotGeneration, _ place: Int) -> KnownEvent {
-    // Not through a copy of the index: that would retain every column.
-    KnownEvent(
-      ordinal: generation.index.ordinal(place), id: generation.index.ids[place],
-      source: UInt32(generation.index.sources[place]),
-      created: Timestamp(nanoseconds: generation.index.created[place]), label: generation.index.label(place),
-      failure: generation.index.failure(place), eventClass: generation.index.eventClass(place),
-      ownsCorrelation: generation.index.has(HotIndex.Flag.ownsCorrelation, place), trace: trace(generation, place))
+    let index = generation.index
+    return KnownEvent(
+      ordinal: index.ordinal(place), id: index.id(place), source: index.source(place),
+      created: Timestamp(nanoseconds: index.created(place)), label: index.label(place), failure: index.failure(place),
+      eventClass: index.eventClass(place), ownsCorrelation: index.has(HotIndex.Flag.ownsCorrelation, place),
+      trace: trace(generation, place))
   }
 
   /// Reads a segment; damage sets the segment aside, for this answer and all later ones, and harms nothing else.
@@ -89,14 +92,22 @@ final class StoreState {
   /// Calls `body` with every stored event of that id, in whatever order.
   func forEachKnown(id: IdentifierKey, _ body: (KnownEvent) -> Void) {
     for generation in generations { generation.index.forEach(id: id) { body(known(generation, $0)) } }
-    for segment in segments where segment.mayContain(eventID: id) {
-      reading(segment) { (reader) throws(StoreError) in
-        try reader.forEachEvent(withIDKey: id) { event, stored in
-          body(known(sealed: event, stored: stored))
-          return .proceed
-        }
+    forEachSealed(id: id, body)
+  }
+
+  /// Calls `body` with the first stored event of that id, with the first of that source, and perhaps with more.
+  func forEachFirst(of id: IdentifierKey, source: UInt32, excluding ordinal: Int64, _ body: (KnownEvent) -> Void) {
+    for generation in generations {
+      let index = generation.index
+      guard let first = index.firstPlaces(id, ofSource: source) else { continue }
+      if index.ordinal(first.any) == ordinal || first.own.map({ index.ordinal($0) == ordinal }) ?? false {
+        index.forEach(id: id) { if index.ordinal($0) != ordinal { body(known(generation, $0)) } }
+      } else {
+        body(known(generation, first.any))
+        if let own = first.own, own != first.any { body(known(generation, own)) }
       }
     }
+    forEachSealed(id: id) { if $0.ordinal != ordinal { body($0) } }
   }
 
   func known(sealed event: EventView, stored: Identifier?) -> KnownEvent {
@@ -107,21 +118,22 @@ final class StoreState {
   /// Whether another event of that id is stored, whatever its class.
   func isStored(id: IdentifierKey, excluding ordinal: Int64 = 0) -> Bool {
     for generation in generations {
-      var found = false
-      generation.index.forEach(id: id) { if generation.index.ordinal($0) != ordinal { found = true } }
-      if found { return true }
+      let index = generation.index
+      guard let first = index.firstPlace(id, index.hash.key(id)) else { continue }
+      if index.ordinal(first) != ordinal || index.has(HotIndex.Flag.isRepeated, first) { return true }
     }
     var found = false
-    for segment in segments where !found && segment.mayContain(eventID: id) {
-      reading(segment) { (reader) throws(StoreError) in
-        try reader.forEachEvent(withIDKey: id) { event, _ in
-          if event.ordinal == ordinal { return .proceed }
-          found = true
-          return .stop
-        }
-      }
-    }
+    forEachSealed(id: id) { if $0.ordinal != ordinal { found = true } }
     return found
+  }
+
+  /// Whether an older file may hold the event's id.
+  @inline(__always) func mayBeOlder(_ draft: UnsafePointer<HotDraft>) -> Bool {
+    for number in 0..<(generations.count - 1) {
+      if unsafe generations[number].index.firstPlace(draft.pointee.id, draft.pointee.idHash) != nil { return true }
+    }
+    for segment in segments { if unsafe segment.mayContain(eventID: draft.pointee.id) { return true } }
+    return false
   }
 
   /// Whether any event of that trace is stored, the newest generation left out.

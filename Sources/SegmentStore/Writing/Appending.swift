@@ -12,9 +12,9 @@ extension SegmentStore {
     try requireWritable()
     try settleDamage()
     do {
-      let plan = try plan(batches)
-      try write(plan, batches)
-      let outcomes = index(plan)
+      try plan(batches)
+      try write(batches)
+      let outcomes = index()
       rotateIfDue()
       return outcomes
     } catch {
@@ -30,44 +30,17 @@ extension SegmentStore {
 
   // MARK: Before writing
 
-  private func plan(_ batches: [SourceBatch]) throws(StoreError) -> AppendPlan {
-    var plan = AppendPlan(nextOrdinal: state.lastOrdinal + 1)
+  private func plan(_ batches: [SourceBatch]) throws(StoreError) {
     let files = files
+    plan.begin(batches, nextOrdinal: state.lastOrdinal + 1)
     var checkpoints: [CheckpointKey: SourceCheckpoint] = [:]
     for batch in batches {
       let isNewSource = state.sources.index(batch.source) == nil
       let source = try sourceIndex(batch.source)
       let key = CheckpointKey(source: batch.source, subStream: batch.checkpoint?.subStream ?? "")
-      var batchPlan = AppendPlan.BatchPlan()
-      batchPlan.dispositions.reserveCapacity(batch.events.count)
-      var position = (checkpoints[key] ?? state.checkpoints[key])?.position
-      try batch.events.forEach { (place, event) throws(StoreError) in
-        let disposition: Disposition
-        switch batch.identity {
-        case .position:
-          if let last = position, event.position <= last {
-            disposition = .duplicate
-          } else {
-            position = event.position
-            disposition = .accepted
-          }
-        case .eventID:
-          if let known = plan.find(event, source: source) {
-            disposition = known
-          } else {
-            disposition = isNewSource ? .accepted : try stored(event, source: source, files)
-          }
-        }
-        if disposition == .accepted {
-          try checkSize(event)
-          plan.accept(event, source: source, remember: batch.identity == .eventID)
-          batchPlan.acceptedIndexes.append(UInt32(place))
-        }
-        if disposition == .duplicate { batchPlan.duplicateCount += 1 }
-        if disposition == .conflict { batchPlan.conflictCount += 1 }
-        batchPlan.dispositions.append(disposition)
-      }
-      plan.batches.append(batchPlan)
+      makeDrafts(batch.events, source, files)
+      let position = (checkpoints[key] ?? state.checkpoints[key])?.position
+      try plan.batches.append(plan(batch, position, isNewSource: isNewSource, files))
       if let checkpoint = batch.checkpoint {
         var checkpoint = checkpoint
         checkpoint.source = batch.source
@@ -75,7 +48,79 @@ extension SegmentStore {
       }
     }
     plan.checkpoints = Array(checkpoints.values)
-    return plan
+    if files.generations[files.generations.count - 1].index.count + plan.draftCount > HotIndex.countMax {
+      throw StoreError(
+        .limitExceeded, "the hot file is full with \(HotIndex.countMax) events, and the next one cannot be made",
+        hint: "see the log for why sealing fails, or append fewer events at once")
+    }
+  }
+
+  /// Reads what the index needs of every event, and asks the files whether they may hold its id: file by file, so that
+  /// what one question brings into the cache serves the next.
+  private func makeDrafts(_ events: EventBatch, _ source: UInt32, _ files: Files) {
+    let hash = HotHash.ofProcess
+    events.forEach { (place, event) in
+      let label = state.labels.find(event, source: source) ?? newLabel(event, source)
+      let draft = unsafe plan.candidate(place)
+      unsafe draft.initialize(to: HotDraft(event, source: source, label: label, hash: hash))
+      unsafe draft.pointee.mayBeOlder = false
+    }
+    let last = files.generations.count - 1
+    for index in 0..<events.count { unsafe files.generations[last].index.touchTables(UnsafePointer(plan.candidate(index))) }
+    for generation in files.generations.dropLast() {
+      for index in 0..<events.count {
+        let draft = unsafe plan.candidate(index)
+        if unsafe generation.index.firstPlace(draft.pointee.id, draft.pointee.idHash) != nil {
+          unsafe draft.pointee.mayBeOlder = true
+        }
+      }
+    }
+    for segment in files.segments {
+      for index in 0..<events.count {
+        let draft = unsafe plan.candidate(index)
+        if unsafe segment.mayContain(eventID: draft.pointee.id) { unsafe draft.pointee.mayBeOlder = true }
+      }
+    }
+  }
+
+  /// Names that were not seen since the store was opened; readers look at them.
+  private func newLabel(_ event: EventView, _ source: UInt32) -> UInt32 {
+    lock.withLock { state.labels.number(of: event, source: source) }
+  }
+
+  /// Decides what becomes of each event of a batch.
+  private func plan(
+    _ batch: SourceBatch, _ lastPosition: SourcePosition?, isNewSource: Bool, _ files: Files
+  ) throws(StoreError) -> AppendPlan.BatchPlan {
+    var batchPlan = AppendPlan.BatchPlan()
+    batchPlan.dispositions.reserveCapacity(batch.events.count)
+    let first = plan.draftCount
+    var position = lastPosition
+    let byPosition = batch.identity == .position
+    try batch.events.forEach { (place, event) throws(StoreError) in
+      let disposition: Disposition
+      if byPosition {
+        if let last = position, event.position <= last {
+          disposition = .duplicate
+        } else {
+          position = event.position
+          disposition = .accepted
+        }
+      } else if let known = plan.find(event, candidate: place) {
+        disposition = known
+      } else {
+        disposition = isNewSource ? .accepted : try unsafe stored(event, UnsafePointer(plan.candidate(place)), files)
+      }
+      if disposition == .accepted {
+        try checkSize(event)
+        plan.accept(event, candidate: place, remember: !byPosition)
+      }
+      if disposition == .duplicate { batchPlan.duplicateCount += 1 }
+      if disposition == .conflict { batchPlan.conflictCount += 1 }
+      batchPlan.dispositions.append(disposition)
+    }
+    batchPlan.drafts = first..<plan.draftCount
+    return batchPlan
   }
 
   private func checkSize(_ event: EventView) throws(StoreError) {
@@ -101,47 +146,70 @@ extension SegmentStore {
   }
 
   /// Whether an event of this identity is stored, and then what the new one is.
-  private func stored(_ event: EventView, source: UInt32, _ files: Files) throws(StoreError) -> Disposition {
-    let id = event.idKey
-    var found: Disposition?
+  @inline(__always) private func stored(
+    _ event: EventView, _ draft: UnsafePointer<HotDraft>, _ files: Files
+  ) throws(StoreError) -> Disposition {
+    let newest = files.generations[files.generations.count - 1]
+    if unsafe !draft.pointee.mayBeOlder, unsafe newest.index.sameIdentity(draft) == nil { return .accepted }
+    return try unsafe storedBefore(event, draft, files)
+  }
+
+  private func storedBefore(
+    _ event: EventView, _ draft: UnsafePointer<HotDraft>, _ files: Files
+  ) throws(StoreError) -> Disposition {
+    let source = unsafe draft.pointee.source
     for generation in files.generations {
-      var places: [Int] = []
-      generation.index.forEach(id: id) { place in
-        if UInt32(generation.index.sources[place]) == source { places.append(place) }
+      guard let same = unsafe generation.index.sameIdentity(draft) else { continue }
+      for place in [same.first, same.inStream] {
+        guard let place, generation.index.source(place) == source else { continue }
+        if let found = try compare(event, source, with: place, of: generation) { return found }
       }
-      for place in places.sorted() where found == nil {
-        do throws(StoreError) {
-          try generation.withEvent(generation.location(place)) { (known) throws(StoreError) in
-            found = compareIdentity(event, source: source, with: known)
-          }
-        } catch {
-          // What cannot be read any more is not stored: its damage must not stop new events.
-          guard error.code == .corrupted else { throw error }
-          log.limitedWarning("store", "\(error.message): the event counts as not stored")
-        }
-      }
-      if let found { return found }
     }
-    for segment in files.segments where segment.mayContain(eventID: id) {
+    return unsafe draft.pointee.mayBeOlder ? try sealed(event, source, files) : .accepted
+  }
+
+  private func compare(
+    _ event: EventView, _ source: UInt32, with place: Int, of generation: HotGeneration
+  ) throws(StoreError) -> Disposition? {
+    do throws(StoreError) {
+      return try generation.withEvent(generation.location(place)) { (known) throws(StoreError) in
+        compareIdentity(event, source: source, with: known)
+      }
+    } catch {
+      // What cannot be read any more is not stored: its damage must not stop new events.
+      guard error.code == .corrupted else { throw error }
+      log.limitedWarning("store", "\(error.message): the event counts as not stored")
+      return nil
+    }
+  }
+
+  private func sealed(_ event: EventView, _ source: UInt32, _ files: Files) throws(StoreError) -> Disposition {
+    let id = event.idKey
+    if let known = lock.withLock({ state.sealed.namesakes(id) }) { return known.find(event, source: source) ?? .accepted }
+    var found: Disposition?
+    var seen = 0
+    for segment in files.segments where found == nil && segment.mayContain(eventID: id) {
       state.reading(segment) { (reader) throws(StoreError) in
         try reader.forEachEvent(withIDKey: id) { known, _ in
           found = compareIdentity(event, source: source, with: known)
+          seen += 1
           return found == nil ? .proceed : .stop
         }
       }
-      if let found { return found }
     }
-    return .accepted
+    // One id of many streams: the next event of it is answered from memory.
+    if seen >= SealedMemory.namesakesMin { lock.withLock { state.forEachSealed(id: id) { _ in } } }
+    return found ?? .accepted
   }
 
   // MARK: Writing
 
-  private func write(_ plan: AppendPlan, _ batches: [SourceBatch]) throws(StoreError) {
+  private func write(_ batches: [SourceBatch]) throws(StoreError) {
     if plan.chunks.isEmpty && plan.checkpoints.isEmpty { return try syncIfDemanded(batches) }
     let full = options.durability == .power || options.durability == .auto && Self.wantsSync(batches)
     let start = Instant.now
     try reach("append")
-    try active.file.append(plan.chunks, checkpoints: plan.checkpoints, storedAt: clock.now(), full: full)
+    try active.file.append(plan, storedAt: clock.now(), full: full)
     let nanoseconds = Instant.now.nanoseconds - start.nanoseconds
     figures.withLock { figures in
       figures.transactionCount += 1
@@ -171,57 +239,26 @@ extension SegmentStore {
 
   // MARK: After writing
 
-  private func index(_ plan: AppendPlan) -> [AppendOutcome] {
-    var outcomes: [AppendOutcome] = []
-    for batch in plan.batches {
+  private func index() -> [AppendOutcome] {
+    let now = clock.now()
+    lock.withLock {
+      for checkpoint in plan.checkpoints { state.set(checkpoint) }
+      if plan.draftCount > 0 { state.active.noteStored(now) }
+    }
+    return plan.batches.map { batch in
       var outcome = AppendOutcome()
       outcome.dispositions = batch.dispositions
       outcome.duplicateCount = batch.duplicateCount
       outcome.conflictCount = batch.conflictCount
-      outcome.accepted.reserveCapacity(batch.acceptedIndexes.count)
-      outcomes.append(outcome)
-    }
-    let now = clock.now()
-    lock.withLock {
-      for checkpoint in plan.checkpoints { state.set(checkpoint) }
-      if !plan.chunks.isEmpty { state.active.noteStored(now) }
-    }
-    var batch = 0
-    var next = 0
-    for chunk in plan.chunks {
-      var offset = 0
-      lock.withLock { state.active.index.beginChunk() }
-      while offset < chunk.bytes.count {
-        lock.withLock {
-          indexSome(chunk, &offset, plan, &batch, &next, &outcomes)
-        }
+      outcome.accepted.reserveCapacity(batch.drafts.count)
+      outcome.edges.reserveCapacity(batch.drafts.count)
+      var next = batch.drafts.lowerBound
+      while next < batch.drafts.upperBound {
+        let end = min(next + Self.eventsPerLock, batch.drafts.upperBound)
+        lock.withLock { unsafe state.derive(from: plan.draft(next), count: end - next, frames: plan.base, &outcome) }
+        next = end
       }
-    }
-    return outcomes
-  }
-
-  /// Indexes the next events of a row.
-  private func indexSome(
-    _ chunk: HotChunk, _ offset: inout Int, _ plan: AppendPlan, _ batch: inout Int, _ next: inout Int,
-    _ outcomes: inout [AppendOutcome]
-  ) {
-    unsafe chunk.bytes.withUnsafeBytes { all in
-      var count = 0
-      while offset < all.count && count < Self.eventsPerLock {
-        let rest = unsafe UnsafeRawBufferPointer(rebasing: all[offset...])
-        guard let event = try? unsafe EventView(validating: rest) else {
-          preconditionFailure("frames of a batch are valid")
-        }
-        while next == plan.batches[batch].acceptedIndexes.count {
-          batch += 1
-          next = 0
-        }
-        let place = Int(plan.batches[batch].acceptedIndexes[next])
-        state.derive(event, offset: offset, indexInBatch: place, into: &outcomes[batch])
-        next += 1
-        count += 1
-        unsafe offset += event.bytes.count
-      }
+      return outcome
     }
   }
 
@@ -233,7 +270,7 @@ extension SegmentStore {
     let (seconds, attoseconds) = options.sealAfter.components
     let ageMax = seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue &+ attoseconds / 1_000_000_000
     let isDue =
-      index.count >= options.sealEventCount || index.rawBytes >= options.sealRawBytes || age >= ageMax
+      index.count >= min(options.sealEventCount, HotIndex.countMax / 2) || index.rawBytes >= options.sealRawBytes || age >= ageMax
     if isDue { rotate() } else { boundWAL(index.rawBytes) }
   }
 

@@ -44,7 +44,7 @@ final class HotRowCursor {
     }
     let isWhole = unsafe rows.withBlob(3) { frames in
       unsafe HotFile.checksum(
-        rows.integer(0), Int(rows.integer(1)), Timestamp(nanoseconds: rows.integer(2)), frames) == rows.integer(4)
+        rows.integer(0), Int(rows.integer(1)), Timestamp(nanoseconds: rows.integer(2)), frames) == UInt32(truncatingIfNeeded: rows.integer(4))
     }
     if !isWhole { throw damaged(place) }
   }
@@ -69,17 +69,5 @@ final class HotRowCursor {
     StoreError(
       .corrupted, "\(path): event \(firstOrdinal + Int64(place)) is not where it was stored",
       hint: "run `clew verify`")
-  }
-}
-
-extension HotFile {
-  /// The checksum of a row as a column holds it.
-  static func checksum(_ first: Int64, _ count: Int, _ storedAt: Timestamp, _ frames: UnsafeRawBufferPointer) -> Int64 {
-    var checksum = RowChecksum(table: "batch")
-    checksum.add(first)
-    checksum.add(count)
-    checksum.add(storedAt.nanoseconds)
-    unsafe checksum.add(frames)
-    return Int64(checksum.value)
   }
 }

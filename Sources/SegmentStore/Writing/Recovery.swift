@@ -208,24 +208,26 @@ extension SegmentStore {
       path(name), first: first, writable: isWritable, cacheBytes: options.hotCacheBytes, files: fileSystem)
     var generation: HotGeneration?
     var outcome = AppendOutcome()
+    var drafts: ContiguousArray<HotDraft> = []
     var damagedRows = 0
     var lastDamaged: Int64 = 0
-    try file.forEachRow { (row) throws(StoreError) in
-      guard row.isValid else {
+    try unsafe file.forEachFrames { (first, rowCount, storedAt, isValid, frames) throws(StoreError) in
+      guard isValid else {
         damagedRows += 1
         // Its key is taken; its count may be part of the damage.
-        let count = min(max(row.chunk.count, 1), HotFile.chunkBytes / EventFrame.headerBytes)
-        lastDamaged = max(lastDamaged, row.chunk.first + Int64(count) - 1)
+        let count = min(max(rowCount, 1), HotFile.chunkBytes / EventFrame.headerBytes)
+        lastDamaged = max(lastDamaged, first + Int64(count) - 1)
         generation = nil
         return
       }
-      if row.chunk.first <= state.lastOrdinal { return }
+      if first <= state.lastOrdinal { return }
+      let current = generation ?? HotGeneration(file: file, first: first)
       if generation == nil {
-        let next = HotGeneration(file: file, first: row.chunk.first)
-        state.generations.append(next)
-        generation = next
+        state.generations.append(current)
+        generation = current
       }
-      replay(row, into: &outcome)
+      current.noteStored(storedAt)
+      unsafe replay(frames, &drafts, into: &outcome)
     }
     let checkpoints = try file.checkpoints()
     for checkpoint in checkpoints.valid { state.set(checkpoint) }
@@ -240,18 +242,28 @@ extension SegmentStore {
     if generation == nil { state.generations.append(HotGeneration(file: file, first: state.lastOrdinal + 1)) }
   }
 
-  private func replay(_ row: HotFile.Row, into outcome: inout AppendOutcome) {
-    let generation = state.active
-    generation.index.beginChunk()
-    generation.noteStored(row.storedAt)
-    unsafe row.chunk.bytes.withUnsafeBytes { all in
-      var offset = 0
-      while offset < all.count {
-        let rest = unsafe UnsafeRawBufferPointer(rebasing: all[offset...])
-        // The row's checksum held: a frame that is none was written so.
-        guard let event = try? unsafe EventView(validating: rest) else { return }
-        state.derive(event, offset: offset, indexInBatch: 0, into: &outcome)
-        unsafe offset += event.bytes.count
+  private func replay(
+    _ frames: UnsafeRawBufferPointer, _ drafts: inout ContiguousArray<HotDraft>, into outcome: inout AppendOutcome
+  ) {
+    drafts.removeAll(keepingCapacity: true)
+    let hash = HotHash.ofProcess
+    var offset = 0
+    while offset < frames.count {
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: frames[offset...])
+      // The row's checksum held: a frame that is none was written so.
+      guard let event = try? unsafe EventView(validating: rest) else { break }
+      let source = event.sourceIndex
+      var draft = HotDraft(
+        event, source: source, label: state.labels.number(of: event, source: source), hash: hash)
+      draft.offset = UInt32(offset)
+      draft.start = offset
+      unsafe withUnsafePointer(to: draft) { unsafe draft.mayBeOlder = state.mayBeOlder($0) }
+      drafts.append(draft)
+      unsafe offset += event.bytes.count
+    }
+    unsafe drafts.withUnsafeBufferPointer { buffer in
+      if let first = unsafe buffer.baseAddress, let base = unsafe frames.baseAddress {
+        unsafe state.derive(from: first, count: buffer.count, frames: base, &outcome)
       }
     }
     outcome.accepted.removeAll(keepingCapacity: true)
@@ -291,7 +303,9 @@ extension StoreState {
     segmentSources = [:]
     assignmentsWereMerged = false
     sources = SourceTable()
-    labels = LabelTable(entriesMax: options.labelsMax, bytesMax: options.labelBytesMax)
+    labels.removeAll()
+    shortcuts = [:]
+    sealed = SealedMemory()
     waiting = WaitingTable(countMax: options.unresolvedMax)
     late = LateTable()
     checkpoints = [:]
@@ -332,6 +346,8 @@ extension StoreState {
     {
       return
     }
+    // Files of older programs list root markers, too.
+    if let trace, row.cause.key == trace.key { return }
     var child = WaitingTable.Child(
       cause: row.cause.key, ordinal: row.ordinal, created: row.created, label: label, source: row.sourceIndex,
       failure: row.failure, hasNoTrace: trace == nil, traceOrID: trace?.key ?? row.childID.key)

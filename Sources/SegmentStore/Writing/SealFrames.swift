@@ -14,7 +14,6 @@ import TraceStore
 @safe final class SealFrames {
   private let generation: HotGeneration
   private let order: SealOrder
-  private let offsets: ContiguousArray<UInt16>
   /// Bytes of rows between the first event of a trace and the last one that is found in the window. Only the row of the
   /// first event itself may be longer.
   private let windowBytes: Int
@@ -35,7 +34,6 @@ import TraceStore
     self.generation = generation
     self.order = order
     self.windowBytes = windowBytes
-    offsets = generation.index.offsets
     cursor = try HotRowCursor(generation)
     let rowCount = generation.index.chunkStarts.count
     unsafe window = ContiguousArray(repeating: UnsafeMutableRawBufferPointer(start: nil, count: 0), count: rowCount)
@@ -54,7 +52,6 @@ import TraceStore
     let spill = try SealSpill(directory: directory, files: generation.file.files)
     self.spill = spill
     let index = generation.index
-    let traceOf = index.traces
     farSlots = ContiguousArray(repeating: 0, count: order.places.count)
     var next = order.starts
     let rowStarts = index.chunkStarts
@@ -64,13 +61,13 @@ import TraceStore
       let end = row + 1 < rowStarts.count ? Int(rowStarts[row + 1]) : index.count
       try unsafe walk.withFrames { (frames) throws(StoreError) in
         rowBytes.append(rowBytes[row] + frames.count)
-        for place in Int(rowStarts[row])..<end where traceOf[place] != 0 {
-          let rank = order.rank(ofTraceNumber: traceOf[place])
+        for place in Int(rowStarts[row])..<end where index.trace(place) != 0 {
+          let rank = order.rank(ofTraceNumber: index.trace(place))
           let slot = Int(next[rank])
           next[rank] += 1
           let firstRow = order.firstRow(rank)
           if isNear(row, firstRow) { continue }
-          let event = try unsafe walk.event(in: frames, at: Int(offsets[place]), place: place)
+          let event = try unsafe walk.event(in: frames, at: index.offset(place), place: place)
           farOffsets.append(try unsafe spill.add(event.bytes, bucket: bucket(firstRow)))
           farSlots[slot] = UInt32(farOffsets.count)
         }
@@ -131,7 +128,7 @@ import TraceStore
     let place = Int(order.places[slot])
     if spill != nil, farSlots[slot] != 0 { return try farEvent(slot, rank, place) }
     let row = Int(order.rows[place])
-    return try unsafe cursor.event(in: UnsafeRawBufferPointer(window[row]), at: Int(offsets[place]), place: place)
+    return try unsafe cursor.event(in: UnsafeRawBufferPointer(window[row]), at: generation.index.offset(place), place: place)
   }
 
   private func farEvent(_ slot: Int, _ rank: Int, _ place: Int) throws(StoreError) -> EventView {
@@ -147,15 +144,14 @@ import TraceStore
   func forEachUntraced(_ body: (Int, EventView) throws(StoreError) -> Void) throws(StoreError) {
     if order.untracedCount == 0 { return }
     let index = generation.index
-    let traceOf = index.traces
     let rowStarts = index.chunkStarts
     let walk = try HotRowCursor(generation)
     for row in rowStarts.indices {
       try walk.advance()
       let end = row + 1 < rowStarts.count ? Int(rowStarts[row + 1]) : index.count
       try unsafe walk.withFrames { (frames) throws(StoreError) in
-        for place in Int(rowStarts[row])..<end where traceOf[place] == 0 {
-          try body(place, unsafe walk.event(in: frames, at: Int(offsets[place]), place: place))
+        for place in Int(rowStarts[row])..<end where index.trace(place) == 0 {
+          try body(place, unsafe walk.event(in: frames, at: index.offset(place), place: place))
         }
       }
     }

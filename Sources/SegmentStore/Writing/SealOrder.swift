@@ -19,9 +19,8 @@ struct SealOrder {
     let count = index.count
     ranks = ContiguousArray(repeating: Self.unranked, count: index.traceTable.count + 1)
     var sizes: ContiguousArray<UInt32> = []
-    let traceOf = index.traces
     for place in 0..<count {
-      let trace = Int(traceOf[place])
+      let trace = Int(index.trace(place))
       if trace == 0 {
         untracedCount += 1
         continue
@@ -37,8 +36,8 @@ struct SealOrder {
     for size in sizes { starts.append(starts[starts.count - 1] + size) }
     var next = starts
     places = ContiguousArray(repeating: 0, count: count - untracedCount)
-    for place in 0..<count where traceOf[place] != 0 {
-      let rank = Int(ranks[Int(traceOf[place])])
+    for place in 0..<count where index.trace(place) != 0 {
+      let rank = Int(ranks[Int(index.trace(place))])
       places[Int(next[rank])] = UInt32(place)
       next[rank] += 1
     }

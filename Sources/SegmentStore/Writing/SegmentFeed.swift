@@ -84,7 +84,7 @@ struct SegmentFeed {
     }
     for child in extras.unresolved { labels.insert(child.label) }
     for event in extras.uncorrelated { labels.insert(event.label) }
-    for source in index.sources { sourceNumbers.insert(UInt32(source)) }
+    for place in 0..<index.count { sourceNumbers.insert(index.source(place)) }
     extras.unresolved.sort { $0.ordinal < $1.ordinal }
     extras.healed = index.healed.map(\.childOrdinal).sorted()
     let names = sources

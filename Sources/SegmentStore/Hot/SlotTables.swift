@@ -1,0 +1,157 @@
+/// Open addressing over numbers below 2^24 with 8 bits of their hash beside each, so that a question touches one cache
+/// line and, but for one entry in 256, no row that it is not after. Nothing is ever removed.
+///
+/// Owned by a class that calls `free` once, in its `deinit`.
+@safe struct TagSlots {
+  // `@safe`: `slots` has `size` elements from `init` or `grow` on, and every index is below `size`.
+  private var slots: UnsafeMutablePointer<UInt32>
+  private var size: Int
+  private(set) var used = 0
+  static let numberMax = 0xff_fffe
+  private static let empty = UInt32.max
+  private static let tagMask: UInt32 = 0xff00_0000
+
+  /// At most four fifths are used: 500,000 events fit the size that 5 * 2^n gives, with little to spare.
+  init() {
+    size = 80
+    unsafe slots = .allocate(capacity: size)
+    unsafe slots.initialize(repeating: Self.empty, count: size)
+  }
+
+  func free() { unsafe slots.deallocate() }
+
+  var memoryBytes: Int { size * 4 }
+
+  @inline(__always) private func home(_ hash: UInt64) -> Int {
+    Int(truncatingIfNeeded: (hash >> 32) &* UInt64(truncatingIfNeeded: size) >> 32)
+  }
+
+  @inline(__always) private static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash) & tagMask }
+
+  /// - Precondition: `number` is at most `numberMax`.
+  @inline(__always) mutating func insert(_ hash: UInt64, _ number: UInt32, hashOf: (UInt32) -> UInt64) {
+    if (used + 1) * 5 > size * 4 { grow(hashOf) }
+    used += 1
+    place(hash, number)
+  }
+
+  @inline(__always) private func place(_ hash: UInt64, _ number: UInt32) {
+    var index = home(hash)
+    while unsafe slots[index] != Self.empty {
+      index += 1
+      if index == size { index = 0 }
+    }
+    unsafe slots[index] = Self.tag(hash) | number
+  }
+
+  private mutating func grow(_ hashOf: (UInt32) -> UInt64) {
+    let old = unsafe slots
+    let oldSize = size
+    size *= 2
+    unsafe slots = .allocate(capacity: size)
+    unsafe slots.initialize(repeating: Self.empty, count: size)
+    for index in 0..<oldSize where unsafe old[index] != Self.empty {
+      let number = unsafe old[index] & ~Self.tagMask
+      place(hashOf(number), number)
+    }
+    unsafe old.deallocate()
+  }
+
+  @inline(__always) func find(_ hash: UInt64, where matches: (UInt32) -> Bool) -> UInt32? {
+    let tag = Self.tag(hash)
+    var index = home(hash)
+    while true {
+      let slot = unsafe slots[index]
+      if slot == Self.empty { return nil }
+      if slot & Self.tagMask == tag, matches(slot & ~Self.tagMask) { return slot & ~Self.tagMask }
+      index += 1
+      if index == size { index = 0 }
+    }
+  }
+
+  /// Brings what a later question needs into the cache; the value has no meaning.
+  @inline(__always) func touch(_ hash: UInt64) -> UInt32 { unsafe slots[home(hash)] }
+
+  /// The first number under that tag, to touch its row.
+  @inline(__always) func guess(_ hash: UInt64) -> UInt32? { find(hash) { _ in true } }
+}
+
+/// The last event of each stream, under 32 bits of a hash: streams that share them share a list, and whoever reads it
+/// compares the stream.
+///
+/// Owned by a class that calls `free` once, in its `deinit`.
+@safe struct StreamSlots {
+  // `@safe`: as for `TagSlots`.
+  private var slots: UnsafeMutablePointer<UInt64>
+  private var size: Int
+  private(set) var used = 0
+  private static let empty = UInt64.max
+
+  init() {
+    size = 64
+    unsafe slots = .allocate(capacity: size)
+    unsafe slots.initialize(repeating: Self.empty, count: size)
+  }
+
+  func free() { unsafe slots.deallocate() }
+
+  var memoryBytes: Int { size * 8 }
+
+  @inline(__always) private func home(_ slot: UInt64) -> Int {
+    Int(truncatingIfNeeded: (slot >> 32) &* UInt64(truncatingIfNeeded: size) >> 32)
+  }
+
+  /// Makes `place` the last event of the stream.
+  ///
+  /// - Returns: the one before; nil if it is the first.
+  @inline(__always) mutating func exchange(_ hash: UInt64, _ place: UInt32) -> UInt32? {
+    if (used + 1) * 5 > size * 4 { grow() }
+    var index = home(hash)
+    let slot = hash & ~0xffff_ffff | UInt64(place)
+    while unsafe slots[index] != Self.empty {
+      let old = unsafe slots[index]
+      if old >> 32 == hash >> 32 {
+        unsafe slots[index] = slot
+        return UInt32(truncatingIfNeeded: old)
+      }
+      index += 1
+      if index == size { index = 0 }
+    }
+    used += 1
+    unsafe slots[index] = slot
+    return nil
+  }
+
+  func last(_ hash: UInt64) -> UInt32? {
+    var index = home(hash)
+    while unsafe slots[index] != Self.empty {
+      let slot = unsafe slots[index]
+      if slot >> 32 == hash >> 32 { return UInt32(truncatingIfNeeded: slot) }
+      index += 1
+      if index == size { index = 0 }
+    }
+    return nil
+  }
+
+  @inline(__always) func touch(_ hash: UInt64) -> UInt32 {
+    unsafe UInt32(truncatingIfNeeded: slots[home(hash)])
+  }
+
+  private mutating func grow() {
+    let old = unsafe slots
+    let oldSize = size
+    size *= 2
+    unsafe slots = .allocate(capacity: size)
+    unsafe slots.initialize(repeating: Self.empty, count: size)
+    for oldIndex in 0..<oldSize where unsafe old[oldIndex] != Self.empty {
+      let slot = unsafe old[oldIndex]
+      var index = home(slot)
+      while unsafe slots[index] != Self.empty {
+        index += 1
+        if index == size { index = 0 }
+      }
+      unsafe slots[index] = slot
+    }
+    unsafe old.deallocate()
+  }
+}

@@ -1,0 +1,125 @@
+import EventModel
+import TraceStore
+
+/// What was read from segments for one question and is kept for the next: causes within the trace that was walked last,
+/// and the events of ids that many sealed events have. Forgotten whenever a segment comes or goes.
+struct SealedMemory {
+  /// An id that fewer sealed events have is read again.
+  static let namesakesMin = 16
+  /// Events that are remembered, of all ids together: some 40 MB; beyond, all are forgotten.
+  static let namesakesMax = 262_144
+  static let parentsMax = 4_000_000
+
+  private var trace = IdentifierKey.zero
+  private var parents: [Int64: Int64]?
+  private var byID: [IdentifierKey: SealedNamesakes] = [:]
+  private var count = 0
+
+  func parents(ofTrace trace: IdentifierKey) -> [Int64: Int64]? { trace == self.trace ? parents : nil }
+
+  mutating func keep(_ parents: [Int64: Int64], ofTrace trace: IdentifierKey) {
+    self.trace = trace
+    self.parents = parents.count <= Self.parentsMax ? parents : nil
+  }
+
+  func namesakes(_ id: IdentifierKey) -> SealedNamesakes? { byID.isEmpty ? nil : byID[id] }
+
+  mutating func keep(_ namesakes: SealedNamesakes, _ id: IdentifierKey) {
+    if count + namesakes.events.count > Self.namesakesMax {
+      byID = [:]
+      count = 0
+    }
+    if namesakes.events.count > Self.namesakesMax { return }
+    byID[id] = namesakes
+    count += namesakes.events.count
+  }
+}
+
+/// All sealed events of one id.
+final class SealedNamesakes {
+  /// As their files say: traces they got later are not among it.
+  let events: [KnownEvent]
+  private var byTrace: [IdentifierKey: Int] = [:]
+  /// By source and stream: the content of the first event, as a hash.
+  private let identities: [UInt64: UInt64]
+
+  init(events: [KnownEvent], identities: [UInt64: UInt64]) {
+    self.events = events.sorted { $0.ordinal < $1.ordinal }
+    self.identities = identities
+    for (number, event) in self.events.enumerated() where event.eventClass == .domain {
+      if byTrace[event.trace] == nil { byTrace[event.trace] = number }
+    }
+  }
+
+  func first(inTrace trace: IdentifierKey) -> KnownEvent? { byTrace[trace].map { events[$0] } }
+
+  /// What an event of this id is, if a sealed one has its source and stream.
+  func find(_ event: EventView, source: UInt32) -> Disposition? {
+    guard let content = identities[unsafe Self.identity(source: source, stream: event.stream)] else { return nil }
+    return content == Self.content(event) ? .duplicate : .conflict
+  }
+
+  static func identity(source: UInt32, stream: UnsafeRawBufferPointer) -> UInt64 {
+    let hash = HotHash.ofProcess
+    return unsafe hash.pair(UInt64(source), hash.bytes(stream))
+  }
+
+  /// Of all that `hasSameContent` compares but the id, which is the same.
+  static func content(_ event: EventView) -> UInt64 {
+    if event.eventClass == .report { return 0 }
+    let hash = HotHash.ofProcess
+    var state = hash.pair(UInt64(bitPattern: event.created.nanoseconds), UInt64(event.flags.rawValue))
+    state = hash.pair(state, UInt64(bitPattern: event.revision ?? -1))
+    for part in unsafe [event.type, event.correlationBytes, event.causeBytes, event.metadata, event.data] {
+      state = unsafe hash.pair(state, hash.bytes(part))
+    }
+    return state | 1
+  }
+}
+
+extension StoreState {
+  /// Calls `body` with every sealed event of that id, in whatever order.
+  func forEachSealed(id: IdentifierKey, _ body: (KnownEvent) -> Void) {
+    if let known = sealed.namesakes(id) {
+      for event in known.events { body(effective(event)) }
+      return
+    }
+    var events: [KnownEvent] = []
+    var identities: [UInt64: UInt64] = [:]
+    var firsts: [UInt64: Int64] = [:]
+    for segment in segments where segment.mayContain(eventID: id) {
+      reading(segment) { (reader) throws(StoreError) in
+        try reader.forEachEvent(withIDKey: id) { event, stored in
+          events.append(KnownEvent(event, label: labels.number(of: event), trace: stored?.key ?? .zero))
+          let identity = unsafe SealedNamesakes.identity(source: event.sourceIndex, stream: event.stream)
+          if event.ordinal < firsts[identity] ?? .max {
+            firsts[identity] = event.ordinal
+            identities[identity] = SealedNamesakes.content(event)
+          }
+          return .proceed
+        }
+      }
+    }
+    for event in events { body(effective(event)) }
+    if events.count >= SealedMemory.namesakesMin {
+      sealed.keep(SealedNamesakes(events: events, identities: identities), id)
+    }
+  }
+
+  /// As `forEachSealed`, but only the first of a trace where that is known.
+  func forEachSealed(id: IdentifierKey, inTrace trace: IdentifierKey, _ body: (KnownEvent) -> Void) {
+    if late.isEmpty, let known = sealed.namesakes(id) {
+      if let first = known.first(inTrace: trace) { body(first) }
+      return
+    }
+    forEachSealed(id: id, body)
+  }
+
+  /// The event with the trace that it has by now.
+  private func effective(_ event: KnownEvent) -> KnownEvent {
+    if late.isEmpty { return event }
+    var event = event
+    event.trace = trace(of: event.ordinal, stored: event.trace)
+    return event
+  }
+}
