@@ -188,7 +188,7 @@ final class HotFile: @unchecked Sendable {
 
   /// Calls `body` with every row by ordinal, in one consistent view; `body` may read chunks.
   func forEachRow(_ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
-    try forEachFrames { (first, count, storedAt, isValid, frames) throws(StoreError) in
+    unsafe try forEachFrames { (first, count, storedAt, isValid, frames) throws(StoreError) in
       let chunk = unsafe HotChunk(first: first, count: count, bytes: Array(frames))
       try body(Row(chunk: chunk, storedAt: storedAt, isValid: isValid))
     }

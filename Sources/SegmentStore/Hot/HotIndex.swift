@@ -48,7 +48,7 @@ import TraceStore
     static let none: UInt32 = 0xff_ffff
   }
 
-  private struct Storage {
+  @unsafe private struct Storage {
     var slabs: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     var count = 0
     var ids = TagSlots()
@@ -96,7 +96,7 @@ import TraceStore
   init(firstOrdinal: Int64) {
     self.firstOrdinal = firstOrdinal
     unsafe storage = .allocate(capacity: 1)
-    let slabs = unsafe UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Self.slabCount)
+    let slabs = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Self.slabCount)
     unsafe slabs.initialize(repeating: nil, count: Self.slabCount)
     unsafe storage.initialize(to: Storage(slabs: slabs))
   }

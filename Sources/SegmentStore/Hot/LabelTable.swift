@@ -88,7 +88,7 @@ import EventModel
     let names = unsafe Names(source: source, service: service, handler: handler, type: type, identity: identity)
     let (known, hash) = unsafe find(names)
     if let known { return known }
-    let bytes = unsafe service.count + handler.count + type.count
+    let bytes = service.count + handler.count + type.count
     guard count < entriesMax, unsafe storage.pointee.arena.count + bytes <= bytesMax else {
       unsafe storage.pointee.overflowCount += 1
       return 0

@@ -4,7 +4,7 @@ import EventModel
 @safe final class TraceTable {
   // `@safe`: `storage` lives from `init` to `deinit`, which owns all memory behind it; numbers are only those that `add`
   // gave. A structure behind a pointer, because the fields of a class are checked for exclusive use at every access.
-  private struct Storage {
+  @unsafe private struct Storage {
     var slabs: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     var count: UInt32 = 0
     var slots = TagSlots()
@@ -32,7 +32,7 @@ import EventModel
 
   init() {
     unsafe storage = .allocate(capacity: 1)
-    let slabs = unsafe UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Self.slabCount)
+    let slabs = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Self.slabCount)
     unsafe slabs.initialize(repeating: nil, count: Self.slabCount)
     unsafe storage.initialize(to: Storage(slabs: slabs))
   }
@@ -140,5 +140,5 @@ import EventModel
   }
 
   /// What was touched: memory that was only reserved is not there.
-  var memoryBytes: Int { count * Row.bytes + textBytes + unsafe storage.pointee.slots.memoryBytes }
+  var memoryBytes: Int { unsafe count * Row.bytes + textBytes + storage.pointee.slots.memoryBytes }
 }

@@ -43,7 +43,7 @@ extension StoreState {
   func joining(_ event: KnownEvent, edgeless: Bool) -> [WaitingTable.Child] {
     var joined = waiting.children(of: event.id).filter { !$0.hasNoTrace && $0.traceOrID == event.trace }
     guard event.id == event.trace else { return joined }
-    var edges = EdgeWork(self)
+    let edges = EdgeWork(self)
     forEachNaming(event.id, inTrace: event.trace) { child in
       guard child.ordinal != event.ordinal, child.isRootMarker,
         representative(child.id, in: event.trace)?.ordinal == child.ordinal
@@ -59,6 +59,9 @@ extension StoreState {
   private func forEachNaming(_ cause: IdentifierKey, inTrace trace: IdentifierKey, _ body: (KnownEvent) -> Void) {
     for generation in generations {
       for place in generation.index.places(ofTrace: trace) where generation.index.mayName(cause, place) {
+        // The event that is being stored is in its trace, but looks for its cause itself.
+        if generation === active, !generation.index.has(HotIndex.Flag.counts, place) { continue }
+        if generation === active, generation.index.hasCause(place) { continue }
         if self.trace(generation, place) == trace, let event = load(generation, place) { body(event) }
       }
     }

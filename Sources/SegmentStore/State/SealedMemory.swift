@@ -70,7 +70,7 @@ final class SealedNamesakes {
     let hash = HotHash.ofProcess
     var state = hash.pair(UInt64(bitPattern: event.created.nanoseconds), UInt64(event.flags.rawValue))
     state = hash.pair(state, UInt64(bitPattern: event.revision ?? -1))
-    for part in unsafe [event.type, event.correlationBytes, event.causeBytes, event.metadata, event.data] {
+    for unsafe part in unsafe [event.type, event.correlationBytes, event.causeBytes, event.metadata, event.data] {
       state = unsafe hash.pair(state, hash.bytes(part))
     }
     return state | 1

@@ -262,7 +262,7 @@ extension SegmentStore {
       unsafe offset += event.bytes.count
     }
     unsafe drafts.withUnsafeBufferPointer { buffer in
-      if let first = unsafe buffer.baseAddress, let base = unsafe frames.baseAddress {
+      if let first = buffer.baseAddress, let base = frames.baseAddress {
         unsafe state.derive(from: first, count: buffer.count, frames: base, &outcome)
       }
     }
