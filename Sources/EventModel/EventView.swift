@@ -78,7 +78,9 @@
   }
   @inlinable public var ordinal: Int64 { Int64(bitPattern: word64(EventFrame.Offset.ordinal)) }
   @inlinable public var sourceIndex: UInt32 { UInt32(word32(EventFrame.Offset.sourceIndex)) }
-  @inlinable public var created: Timestamp { Timestamp(nanoseconds: Int64(bitPattern: word64(EventFrame.Offset.created))) }
+  @inlinable public var created: Timestamp {
+    Timestamp(nanoseconds: Int64(bitPattern: word64(EventFrame.Offset.created)))
+  }
   @inlinable public var position: SourcePosition {
     SourcePosition(major: word64(EventFrame.Offset.positionMajor), minor: word64(EventFrame.Offset.positionMinor))
   }
@@ -111,7 +113,9 @@
 
   @inlinable public var idKey: IdentifierKey { unsafe key(idBytes, flags.contains(.idIsUUID)) }
   /// Zero where the event has no correlation id of its own.
-  @inlinable public var correlationKey: IdentifierKey { unsafe key(correlationBytes, flags.contains(.correlationIsUUID)) }
+  @inlinable public var correlationKey: IdentifierKey {
+    unsafe key(correlationBytes, flags.contains(.correlationIsUUID))
+  }
   /// Zero where the event names no cause.
   @inlinable public var causeKey: IdentifierKey { unsafe key(causeBytes, flags.contains(.causeIsUUID)) }
 
@@ -125,7 +129,9 @@
 
   @inlinable public var id: Identifier { unsafe identifier(idBytes, flags.contains(.idIsUUID))! }
   /// The event's own correlation id, not an inherited one.
-  @inlinable public var correlation: Identifier? { unsafe identifier(correlationBytes, flags.contains(.correlationIsUUID)) }
+  @inlinable public var correlation: Identifier? {
+    unsafe identifier(correlationBytes, flags.contains(.correlationIsUUID))
+  }
   @inlinable public var cause: Identifier? { unsafe identifier(causeBytes, flags.contains(.causeIsUUID)) }
 
   @inlinable func identifier(_ stored: UnsafeRawBufferPointer, _ isUUID: Bool) -> Identifier? {

@@ -196,7 +196,8 @@ final class HotFile: @unchecked Sendable {
 
   /// As `forEachRow`, with the frames in place: the buffer must not escape.
   func forEachFrames(
-    _ body: (_ first: Int64, _ count: Int, Timestamp, _ isValid: Bool, UnsafeRawBufferPointer) throws(StoreError) -> Void
+    _ body: (_ first: Int64, _ count: Int, Timestamp, _ isValid: Bool, UnsafeRawBufferPointer) throws(StoreError) ->
+      Void
   ) throws(StoreError) {
     let walk = try Connection(path, .readOnly, cacheBytes: 256 << 10, files: files)
     let rows = try walk.prepare(

@@ -131,7 +131,8 @@ import TraceStore
     return unsafe slab + (place & (Self.slabRows - 1)) * Row.bytes
   }
 
-  @inline(__always) private func get<T: FixedWidthInteger & BitwiseCopyable>(_ place: Int, _ column: Int, _: T.Type) -> T
+  @inline(__always) private func get<T: FixedWidthInteger & BitwiseCopyable>(_ place: Int, _ column: Int, _: T.Type)
+    -> T
   {
     unsafe row(place).loadUnaligned(fromByteOffset: column, as: T.self)
   }
@@ -199,7 +200,8 @@ import TraceStore
     }
     unsafe storage.pointee.count = place + 1
     let row = unsafe row(place)
-    let previous = unsafe draft.pointee.streamHash == 0
+    let previous =
+      unsafe draft.pointee.streamHash == 0
       ? nil : storage.pointee.streams.exchange(draft.pointee.streamHash, UInt32(place))
     unsafe row.storeBytes(of: draft.pointee.id.high, toByteOffset: Row.high, as: UInt64.self)
     unsafe row.storeBytes(of: draft.pointee.id.low, toByteOffset: Row.low, as: UInt64.self)
@@ -209,9 +211,11 @@ import TraceStore
     unsafe row.storeBytes(of: Row.none, toByteOffset: Row.previousInTrace, as: UInt32.self)
     unsafe row.storeBytes(of: previous ?? Row.none, toByteOffset: Row.previousInStream, as: UInt32.self)
     unsafe row.storeBytes(of: Row.none, toByteOffset: Row.cause, as: UInt32.self)
-    unsafe row.storeBytes(of: UInt16(truncatingIfNeeded: draft.pointee.source), toByteOffset: Row.source, as: UInt16.self)
+    unsafe row.storeBytes(
+      of: UInt16(truncatingIfNeeded: draft.pointee.source), toByteOffset: Row.source, as: UInt16.self)
     unsafe row.storeBytes(of: Self.causeHash(draft.pointee.causeHash), toByteOffset: Row.causeHash, as: UInt16.self)
-    unsafe row.storeBytes(of: UInt16(truncatingIfNeeded: draft.pointee.offset), toByteOffset: Row.offset, as: UInt16.self)
+    unsafe row.storeBytes(
+      of: UInt16(truncatingIfNeeded: draft.pointee.offset), toByteOffset: Row.offset, as: UInt16.self)
     if unsafe draft.pointee.eventClass == .report { unsafe storage.pointee.reportCount += 1 }
     unsafe storage.pointee.firstCreated = min(storage.pointee.firstCreated, draft.pointee.created)
     unsafe storage.pointee.lastCreated = max(storage.pointee.lastCreated, draft.pointee.created)

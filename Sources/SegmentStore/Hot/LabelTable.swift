@@ -114,7 +114,8 @@ import EventModel
   }
 
   @inline(__always) private func find(_ names: Names) -> (number: UInt32?, hash: UInt64) {
-    var hash = unsafe hash.pair(UInt64(names.source) << 8 | UInt64(names.identity.rawValue), self.hash.bytes(names.type))
+    var hash = unsafe hash.pair(
+      UInt64(names.source) << 8 | UInt64(names.identity.rawValue), self.hash.bytes(names.type))
     unsafe hash = HotHash.fold(hash ^ self.hash.bytes(names.handler), 0x9e37_79b9_7f4a_7c15)
     unsafe hash = HotHash.fold(hash ^ self.hash.bytes(names.service), 0xd6e8_feb8_6659_fd93)
     let number = unsafe storage.pointee.slots.find(hash) { number in

@@ -43,7 +43,8 @@ extension StoreState {
     announce(label, &outcome)
     let isAwaited = unsafe waiting.causeIsStored(draft.pointee.id)
     let isRepeated = unsafe draft.pointee.mayBeOlder || generation.index.has(HotIndex.Flag.repeats, place)
-    if accepted.eventClass == .domain, !isAwaited, !isRepeated, unsafe draft.pointee.has(HotIndex.Flag.ownsCorrelation) {
+    if accepted.eventClass == .domain, !isAwaited, !isRepeated, unsafe draft.pointee.has(HotIndex.Flag.ownsCorrelation)
+    {
       unsafe deriveUsual(event, draft, place, generation.index, &accepted, &outcome)
     } else {
       unsafe deriveAny(event, draft, place, &accepted, &outcome)

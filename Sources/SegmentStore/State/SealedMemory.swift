@@ -70,9 +70,11 @@ final class SealedNamesakes {
     let hash = HotHash.ofProcess
     var state = hash.pair(UInt64(bitPattern: event.created.nanoseconds), UInt64(event.flags.rawValue))
     state = hash.pair(state, UInt64(bitPattern: event.revision ?? -1))
-    for unsafe part in unsafe [event.type, event.correlationBytes, event.causeBytes, event.metadata, event.data] {
-      state = unsafe hash.pair(state, hash.bytes(part))
-    }
+    state = unsafe hash.pair(state, hash.bytes(event.type))
+    state = unsafe hash.pair(state, hash.bytes(event.correlationBytes))
+    state = unsafe hash.pair(state, hash.bytes(event.causeBytes))
+    state = unsafe hash.pair(state, hash.bytes(event.metadata))
+    state = unsafe hash.pair(state, hash.bytes(event.data))
     return state | 1
   }
 }

@@ -79,7 +79,9 @@ import TraceStore
 
   private func reserveDrafts(_ count: Int) {
     let stride = MemoryLayout<HotDraft>.stride
-    if count <= draftCapacity && (draftCapacity * stride <= Self.bytesKept || count * stride > Self.bytesKept) { return }
+    if count <= draftCapacity && (draftCapacity * stride <= Self.bytesKept || count * stride > Self.bytesKept) {
+      return
+    }
     unsafe draftStore.deallocate()
     draftCapacity = max(count, 2_000)
     unsafe draftStore = .allocate(capacity: draftCapacity)
@@ -148,7 +150,8 @@ import TraceStore
   // MARK: Identities of this call
 
   @inline(__always) private func slot(_ draft: HotDraft) -> Int {
-    let mixed = draft.idHash ^ (draft.streamHash &* 0x9e37_79b9_7f4a_7c15) ^ UInt64(draft.source) &* 0xc2b2_ae3d_27d4_eb4f
+    let mixed =
+      draft.idHash ^ (draft.streamHash &* 0x9e37_79b9_7f4a_7c15) ^ UInt64(draft.source) &* 0xc2b2_ae3d_27d4_eb4f
     return Int(truncatingIfNeeded: mixed >> 20) & (slots.count - 1)
   }
 

@@ -66,7 +66,9 @@ extension SegmentStore {
       unsafe draft.pointee.mayBeOlder = false
     }
     let last = files.generations.count - 1
-    for index in 0..<events.count { unsafe files.generations[last].index.touchTables(UnsafePointer(plan.candidate(index))) }
+    for index in 0..<events.count {
+      unsafe files.generations[last].index.touchTables(UnsafePointer(plan.candidate(index)))
+    }
     for generation in files.generations.dropLast() {
       for index in 0..<events.count {
         let draft = unsafe plan.candidate(index)
@@ -185,7 +187,9 @@ extension SegmentStore {
 
   private func sealed(_ event: EventView, _ source: UInt32, _ files: Files) throws(StoreError) -> Disposition {
     let id = event.idKey
-    if let known = lock.withLock({ state.sealed.namesakes(id) }) { return known.find(event, source: source) ?? .accepted }
+    if let known = lock.withLock({ state.sealed.namesakes(id) }) {
+      return known.find(event, source: source) ?? .accepted
+    }
     var found: Disposition?
     var seen = 0
     for segment in files.segments where found == nil && segment.mayContain(eventID: id) {
@@ -270,7 +274,8 @@ extension SegmentStore {
     let (seconds, attoseconds) = options.sealAfter.components
     let ageMax = seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue &+ attoseconds / 1_000_000_000
     let isDue =
-      index.count >= min(options.sealEventCount, HotIndex.countMax / 2) || index.rawBytes >= options.sealRawBytes || age >= ageMax
+      index.count >= min(options.sealEventCount, HotIndex.countMax / 2) || index.rawBytes >= options.sealRawBytes
+      || age >= ageMax
     if isDue { rotate() } else { boundWAL(index.rawBytes) }
   }
 

@@ -44,7 +44,8 @@ final class HotRowCursor {
     }
     let isWhole = unsafe rows.withBlob(3) { frames in
       unsafe HotFile.checksum(
-        rows.integer(0), Int(rows.integer(1)), Timestamp(nanoseconds: rows.integer(2)), frames) == UInt32(truncatingIfNeeded: rows.integer(4))
+        rows.integer(0), Int(rows.integer(1)), Timestamp(nanoseconds: rows.integer(2)), frames)
+        == UInt32(truncatingIfNeeded: rows.integer(4))
     }
     if !isWhole { throw damaged(place) }
   }

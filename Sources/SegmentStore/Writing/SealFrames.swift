@@ -128,7 +128,8 @@ import TraceStore
     let place = Int(order.places[slot])
     if spill != nil, farSlots[slot] != 0 { return try farEvent(slot, rank, place) }
     let row = Int(order.rows[place])
-    return try unsafe cursor.event(in: UnsafeRawBufferPointer(window[row]), at: generation.index.offset(place), place: place)
+    return try unsafe cursor.event(
+      in: UnsafeRawBufferPointer(window[row]), at: generation.index.offset(place), place: place)
   }
 
   private func farEvent(_ slot: Int, _ rank: Int, _ place: Int) throws(StoreError) -> EventView {
