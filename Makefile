@@ -2,17 +2,21 @@
 # make test   every test; installs what they need
 # make build  the product `clew` alone, optimised, in .build/release/clew
 # make simulate  lives of the store on a simulated disk, by seed (SEEDS=20000 FIRST=1)
+# make fuzz   every decoder under the fuzzer, SECONDS each; SECONDS=corpus writes a smaller corpus
+# make sanitize  tests under the thread and the address sanitizer (SANITIZE=short|full)
 # make bench  the figures of the README, as ratios against plain SQLite in one run (SIZE=quick|standard|large)
 
 SWIFT ?= swift
 SIZE ?= standard
 SEEDS ?= 20000
 FIRST ?= 1
+SECONDS ?= 60
+SANITIZE ?= short
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 # The Swift runtime is linked in; the C libraries stay dynamic, so that the distribution patches them.
 RELEASE_FLAGS = -c release --product clew --static-swift-stdlib $(BUILD_FLAGS)
 
-.PHONY: demo test simulate build bench format lint clean packages-build packages-test packages-bench
+.PHONY: demo test simulate fuzz sanitize build bench format lint clean packages-build packages-test packages-bench
 
 demo: build
 	@if [ -t 0 ] && [ -t 1 ]; then exec .build/release/clew demo; else exec .build/release/clew demo --for 45s; fi
@@ -34,6 +38,12 @@ format:
 simulate: packages-test
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	CLEW_SEEDS=$(SEEDS) CLEW_FIRST_SEED=$(FIRST) $(SWIFT) test --skip-build --filter SimulationTests
+
+fuzz: packages-build
+	Tests/Fuzz/run $(SECONDS)
+
+sanitize: packages-test
+	Tests/Sanitizers/run $(SANITIZE)
 
 bench: packages-bench
 	Benchmarks/run $(SIZE)

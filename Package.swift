@@ -4,14 +4,18 @@ import PackageDescription
 // The architecture on one screen: a target depends only on targets of lower levels (docs/ARCHITECTURE.md).
 // Tests/TidyTests compares every import in the sources with this picture.
 
-let settings: [SwiftSetting] = [
-  .swiftLanguageMode(.v6),
-  .strictMemorySafety(),
-  .treatAllWarnings(as: .error),
-  .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
-  .enableUpcomingFeature("MemberImportVisibility"),
-]
+/// `make fuzz` builds everything once more, in a folder of its own, with libFuzzer's coverage and the address sanitizer.
+let isFuzzing = Context.environment["CLEW_FUZZ"] != nil
+
+let settings: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+  ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])] : [])
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
   .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
@@ -132,3 +136,16 @@ let package = Package(
     tests("TidyTests", ["Platform", "TestSupport"]),
   ]
 )
+
+if isFuzzing {
+  package.targets.append(
+    .executableTarget(
+      name: "clew-fuzz",
+      dependencies: [
+        "EventSource", "SegmentStore", "BlockCodec", "TraceStore", "EventModel", "WireFormats",
+        "Platform", "Compression", "TestSupport",
+      ],
+      path: "Tests/Fuzz", exclude: ["corpus", "run"],
+      swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-sanitize=address", "-enable-testing"])],
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]))
+}

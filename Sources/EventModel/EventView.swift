@@ -17,14 +17,7 @@
     unsafe self.bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[0..<length])
     guard dataStart + dataCount == length else { throw .inconsistentLengths(atByte: EventFrame.Offset.idLength) }
     guard flags.isSubset(of: .known) else { throw .unknownFlags(flags.rawValue) }
-    let flags = self.flags
-    if flags.contains(.idIsUUID), idCount != 16 { throw .inconsistentLengths(atByte: EventFrame.Offset.idLength) }
-    if flags.contains(.correlationIsUUID), correlationCount != 16 {
-      throw .inconsistentLengths(atByte: EventFrame.Offset.correlationLength)
-    }
-    if flags.contains(.causeIsUUID), causeCount != 16 {
-      throw .inconsistentLengths(atByte: EventFrame.Offset.causeLength)
-    }
+    try checkIdentifiers()
     guard idCount > 0, typeCount > 0 else { throw .inconsistentLengths(atByte: EventFrame.Offset.idLength) }
     guard unsafe EventClass(rawValue: buffer[EventFrame.Offset.eventClass]) != nil else {
       throw unsafe .unknownValue(field: "class", value: UInt64(buffer[EventFrame.Offset.eventClass]))
@@ -35,6 +28,19 @@
     }
     let reserved = word64(EventFrame.Offset.reserved)
     guard reserved == 0 else { throw .unknownValue(field: "reserved", value: reserved) }
+  }
+
+  /// A UUID has 16 bytes, a text at most what `Identifier` takes.
+  private func checkIdentifiers() throws(FrameError) {
+    let flags = self.flags
+    func check(_ count: Int, _ isUUID: EventFrame.Flags, _ offset: Int) throws(FrameError) {
+      if flags.contains(isUUID) ? count != 16 : count > Identifier.textBytesMax {
+        throw .inconsistentLengths(atByte: offset)
+      }
+    }
+    try check(idCount, .idIsUUID, EventFrame.Offset.idLength)
+    try check(correlationCount, .correlationIsUUID, EventFrame.Offset.correlationLength)
+    try check(causeCount, .causeIsUUID, EventFrame.Offset.causeLength)
   }
 
   /// - Precondition: `frame` is exactly one frame that was validated before, or written by `EventBatch`.

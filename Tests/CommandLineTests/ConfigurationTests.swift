@@ -223,4 +223,29 @@ import Testing
       #expect(Units.address(text) == nil, "\(text)")
     }
   }
+
+  @Test func `damaged files are refused or read, never a crash`() throws {
+    let files = [
+      "data: /var/lib/clew\nlisten: 127.0.0.1:9797\nseal:\n  events: 1000\n  after: 10m\n",
+      "sources:\n  - url: file:///a?follow=true\n    profile: axon\nbuckets:\n  reaction: [1ms, 5ms, 1s]\n",
+      "handlers:\n  - type: 'Order*'\n    category: order\n    handler: billing\nretention: {age: 30d, size: 10GiB}\n",
+      "a: &x [1, 2]\nb: *x\n? {c: d}\n: e\n%YAML 1.1\n---\ndata: |\n  text\n...\n",
+    ].map { Array($0.utf8) }
+    var random = SeededRandom(seed: 5)
+    for round in 0..<4000 {
+      var file = files[round % files.count]
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        let place = Int.random(in: 0..<file.count, using: &random)
+        switch Int.random(in: 0..<5, using: &random) {
+        case 0: file[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+        case 1: file[place] = try #require(Array(":-[]{},&*!|>'\"%@#?\n\t \0".utf8).randomElement(using: &random))
+        case 2: file.removeSubrange(place..<min(file.count - 1, place + 3))
+        case 3: file.insert(contentsOf: file[place..<min(file.count, place + 20)], at: 0)
+        default: file.insert(contentsOf: files[(round + 1) % files.count].prefix(place), at: place)
+        }
+      }
+      let read = ConfigurationReader.read(file: file, path: "c.yaml", environment: [:], options: [:])
+      #expect(read.mistakes.allSatisfy { !$0.description.isEmpty })
+    }
+  }
 }

@@ -13,6 +13,28 @@ public struct HostileEvent: Sendable {
   public var data: Payload?
   public var metadata: Payload?
 
+  init(
+    id: Identifier, stream: String, type: String, created: Timestamp, revision: Int64?, data: Payload?,
+    metadata: Payload?
+  ) {
+    self.id = id
+    self.stream = stream
+    self.type = type
+    self.created = created
+    self.revision = revision
+    self.data = data
+    self.metadata = metadata
+  }
+
+  /// What was stored of an event, as far as its line says it.
+  public init(_ event: StoredEvent) {
+    self.init(
+      id: event.id, stream: event.stream, type: event.type, created: event.created, revision: event.revision,
+      data: event.data, metadata: event.metadata)
+    correlation = event.ownCorrelation
+    cause = event.cause
+  }
+
   /// Appends the event as a source does that knows ids without metadata.
   public func append(to batch: inout EventBatch) {
     var flags: EventFrame.Flags = []
@@ -94,8 +116,8 @@ public struct HostileEvents {
     step()
     let id = identifier(prefix: "id")
     var event = HostileEvent(
-      id: id, correlation: nil, cause: nil, stream: name("s"), type: name("T"), created: Timestamp(nanoseconds: time),
-      revision: revision(), data: nil, metadata: nil)
+      id: id, stream: name("s"), type: name("T"), created: Timestamp(nanoseconds: time), revision: revision(),
+      data: nil, metadata: nil)
     if !oneIn(8) { place(&event) }
     payloads.values.created = time
     payloads.values.known =
