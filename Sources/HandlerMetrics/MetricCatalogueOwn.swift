@@ -14,6 +14,9 @@ extension MetricCatalogue {
     "clew_store_written_bytes_total", .counter, [], "Bytes of sealed segments after compression.")
   public static let storeSealDuration = MetricFamily(
     "clew_store_seal_duration_seconds", .histogram, [], "Time to seal one segment.")
+  public static let storeSealWait = MetricFamily(
+    "clew_store_seal_wait_seconds", .histogram, [],
+    "Time for which storing waited because full hot files were not sealed yet.")
   public static let storeMergeDuration = MetricFamily(
     "clew_store_merge_duration_seconds", .histogram, [], "Time to merge neighbouring segments into one.")
   public static let storeMergedBytes = MetricFamily(
@@ -37,8 +40,8 @@ extension MetricCatalogue {
     "clew_store_oldest_event_timestamp_seconds", .gauge, [], "Created timestamp of the oldest retained event.")
 
   public static let store = [
-    storeSegments, storeSizeBytes, storeRawBytes, storeWrittenBytes, storeSealDuration, storeMergeDuration,
-    storeMergedBytes, storeDeletedSegments, storeDeletedEvents, storeFsyncDuration,
+    storeSegments, storeSizeBytes, storeRawBytes, storeWrittenBytes, storeSealDuration, storeSealWait,
+    storeMergeDuration, storeMergedBytes, storeDeletedSegments, storeDeletedEvents, storeFsyncDuration,
     storeWriteErrors, storeAvailableBytes, storeCapacityBytes, storeOldestEvent,
   ]
 

@@ -27,6 +27,7 @@ public struct StoreCounters: Sendable {
   public var rawBytes = 0
   public var writtenBytes = 0
   public var sealDuration = Durations()
+  public var sealWait = Durations()
   public var fsyncDuration = Durations()
   public var mergeDuration = Durations()
   /// `read`, `written`.
@@ -49,6 +50,7 @@ public struct StoreCounters: Sendable {
     page.add(MetricCatalogue.storeRawBytes, value: Double(rawBytes))
     page.add(MetricCatalogue.storeWrittenBytes, value: Double(writtenBytes))
     Self.add(sealDuration, MetricCatalogue.storeSealDuration, to: &page)
+    Self.add(sealWait, MetricCatalogue.storeSealWait, to: &page)
     Self.add(mergeDuration, MetricCatalogue.storeMergeDuration, to: &page)
     page.add(MetricCatalogue.storeMergedBytes, Self.samples(mergedBytesByDirection))
     page.add(MetricCatalogue.storeDeletedSegments, value: Double(deletedSegments))

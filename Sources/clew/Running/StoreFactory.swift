@@ -35,6 +35,7 @@ extension StoreCounters {
     rawBytes = counters.rawBytesSealed
     writtenBytes = counters.bytesSealed
     sealDuration = Durations(counters.seals)
+    sealWait = Durations(counters.sealWaits)
     fsyncDuration = Durations(counters.syncs)
     mergeDuration = Durations(counters.merges)
     mergedBytesByDirection = ["read": counters.mergedBytesRead, "written": counters.mergedBytesWritten]
