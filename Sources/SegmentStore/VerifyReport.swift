@@ -28,6 +28,10 @@ public struct VerifyReport: Sendable {
   /// Files in the directory that no part of the store knows. No problem: they harm nothing.
   public var strangeFiles: [String] = []
 
+  /// What is known to be missing, because its file was damaged and `clew repair` moved it away. No problem of what is
+  /// there.
+  public var setAside: [String] = []
+
   public var isClean: Bool { problems.isEmpty }
 
   mutating func note(_ file: String, _ place: String, _ message: String) {
@@ -93,7 +97,7 @@ private struct StoreVerifier {
         name, { () throws(StoreError) in try Catalog(catalogPath, create: false, files: files) })
     else { return report }
     defer { catalog.close() }
-    try checkPages(catalog.connection, name)
+    try checkPages(catalog, name)
     try checkRows(CatalogRow.Source.self, catalog)
     try checkRows(CatalogSegment.self, catalog)
     try checkRows(CatalogRow.Hot.self, catalog)
@@ -106,11 +110,12 @@ private struct StoreVerifier {
     if try catalog.hasAllTables() {
       try checkRows(DroppedSource.self, catalog)
       try checkRows(SegmentSource.self, catalog)
+      try checkRows(LostRange.self, catalog)
     }
     guard let contents = try attempt(name, { () throws(StoreError) in try catalog.load() }) else { return report }
     for segment in contents.segments { try check(segment) }
     checkRanges(contents)
-    for first in contents.hot { try checkHot(first) }
+    for first in contents.hot { try checkHot(first, contents.lost) }
     try findStrangers(contents)
     return report
   }
@@ -128,12 +133,9 @@ private struct StoreVerifier {
     }
   }
 
-  private mutating func checkPages(_ connection: Connection, _ name: String) throws(StoreError) {
+  private mutating func checkPages(_ catalog: Catalog, _ name: String) throws(StoreError) {
     let found = try attempt(name) { () throws(StoreError) -> [String] in
-      var problems: [String] = []
-      let rows = try connection.prepare("PRAGMA quick_check(20)")
-      while try rows.step() { problems.append(rows.text(0)) }
-      return problems
+      try catalog.pageProblems()
     }
     for problem in found ?? [] where problem != "ok" { report.note(name, "pages", problem) }
   }
@@ -152,7 +154,11 @@ private struct StoreVerifier {
 
   private mutating func check(_ segment: CatalogSegment) throws(StoreError) {
     if segment.state == .quarantined {
-      report.note(segment.name, "", "set aside as damaged: \(segment.reason)")
+      if files.exists(path(segment.name)) {
+        report.note(segment.name, "", "set aside as damaged: \(segment.reason)")
+      } else {
+        report.setAside.append("\(segment.name): \(segment.reason)")
+      }
     }
     guard let status = try? files.status(path(segment.name)) else {
       // A quarantined segment may have been taken away by the operator; a live one must be there.
@@ -192,8 +198,10 @@ private struct StoreVerifier {
   private mutating func checkRanges(_ contents: CatalogContents) {
     let segments = contents.segments.map { ($0.firstOrdinal, $0.lastOrdinal, $0.name) }
     let all = contents.dropped.ranges.map { ($0.first, $0.last, "what was deleted") }
+    let lost = contents.lost.map { ($0.first, $0.last, "what is lost") }
+    for range in contents.lost { report.setAside.append("\(range.name): \(range.reason)") }
     // What was deleted between two segments lies inside the one they became.
-    let dropped = all.filter { range in !segments.contains { $0.0 <= range.0 && range.1 <= $0.1 } }
+    let dropped = (all + lost).filter { range in !segments.contains { $0.0 <= range.0 && range.1 <= $0.1 } }
     let ranges = (segments + dropped).sorted { $0.0 < $1.0 }
     for (one, next) in zip(ranges, ranges.dropFirst()) where next.0 != one.1 + 1 {
       let message = next.0 <= one.1 ? "share ordinals" : "have ordinals between them that no file holds"
@@ -201,7 +209,7 @@ private struct StoreVerifier {
     }
   }
 
-  private mutating func checkHot(_ first: Int64) throws(StoreError) {
+  private mutating func checkHot(_ first: Int64, _ lost: [LostRange]) throws(StoreError) {
     let name = DirectoryLayout.hotName(first: first)
     guard files.exists(path(name)) else {
       return try noteMissing(name)
@@ -218,7 +226,10 @@ private struct StoreVerifier {
         let place = "batch \(row.chunk.first)"
         if !row.isValid { return found.append((place, "the checksum is wrong")) }
         if row.chunk.first < next { found.append((place, "ordinals are there twice")) }
-        if next != .min && row.chunk.first > next { found.append((place, "ordinals from \(next) on are missing")) }
+        let isKnown = lost.contains { $0.first <= next && row.chunk.first - 1 <= $0.last }
+        if next != .min && row.chunk.first > next && !isKnown {
+          found.append((place, "ordinals from \(next) on are missing"))
+        }
         next = row.chunk.first + Int64(row.chunk.count)
         if let problem = Self.count(row.chunk, &events, &reports) { found.append((place, problem)) }
       }

@@ -58,6 +58,7 @@ struct Program {
     case .verify:
       Signals.release()
       return try VerifyCommand(parsed: parsed, output: output, style: style(parsed)).run()
+    case .repair: return try RepairCommand(parsed: parsed, output: output, style: style(parsed)).run()
     case .inspect:
       Signals.release()
       return try InspectCommand(parsed: parsed, output: output).run()

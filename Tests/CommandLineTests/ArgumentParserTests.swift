@@ -35,7 +35,6 @@ import Testing
     Refused(words: "demo --for ever", says: "is no time"),
     Refused(words: "projections", says: "this version has no 'projections'"),
     Refused(words: "lint", says: "this version has no 'lint'"),
-    Refused(words: "repair x", says: "this version has no 'repair'"),
     Refused(words: "sources check kurrentdb://x", says: "this version has no 'sources check'"),
   ])
   func `what is not understood is refused with a hint`(_ refused: Refused) {

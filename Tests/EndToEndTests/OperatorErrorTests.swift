@@ -95,7 +95,7 @@ import WireFormats
   @Test func `unknown commands and options are refused with the nearest one`() throws {
     try expectRefusal(["serv"], saying: ["serve"])
     try expectRefusal(["import", "-", "--dta", "x"], saying: ["--data"])
-    for command in ["projections", "lint", "repair"] { try expectRefusal([command], saying: [command]) }
+    for command in ["projections", "lint"] { try expectRefusal([command], saying: [command]) }
   }
 
   @Test func `a question without an answer ends with 1`() throws {

@@ -46,6 +46,7 @@ struct CatalogContents: Sendable {
   var corrections: [FailureCorrection] = []
   var dropped = DroppedEvents()
   var segmentSources: [SegmentSource] = []
+  var lost: [LostRange] = []
   var flags: Set<String> = []
 }
 
@@ -86,6 +87,8 @@ final class Catalog {
       event_count INTEGER NOT NULL, raw_bytes INTEGER NOT NULL, first_major INTEGER NOT NULL,
       first_minor INTEGER NOT NULL, last_major INTEGER NOT NULL, last_minor INTEGER NOT NULL, crc INTEGER NOT NULL,
       PRIMARY KEY(first_ordinal, source_index)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS lost(first_ordinal INTEGER PRIMARY KEY, last_ordinal INTEGER NOT NULL,
+      event_count INTEGER NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, crc INTEGER NOT NULL);
     """
 
   /// - Parameters:
@@ -117,8 +120,16 @@ final class Catalog {
 
   func close() { connection.close() }
 
+  /// What SQLite finds wrong with the pages; "ok" if nothing.
+  func pageProblems() throws(StoreError) -> [String] {
+    var problems: [String] = []
+    let rows = try connection.prepare("PRAGMA quick_check(20)")
+    while try rows.step() { problems.append(rows.text(0)) }
+    return problems
+  }
+
   func hasAllTables() throws(StoreError) -> Bool {
-    let tables = ["\(DroppedSource.table)", "\(SegmentSource.table)"]
+    let tables = ["\(DroppedSource.table)", "\(SegmentSource.table)", "\(LostRange.table)"]
     for table in tables where try !hasTable(table) { return false }
     return true
   }
@@ -150,6 +161,7 @@ final class Catalog {
       if try hasAllTables() {
         contents.dropped.sources = try rows(DroppedSource.self)
         contents.segmentSources = try rows(SegmentSource.self)
+        contents.lost = try rows(LostRange.self)
       }
       return contents
     }
@@ -167,7 +179,7 @@ final class Catalog {
     if let problem {
       throw StoreError(
         .corrupted, "\(connection.path): table \(Row.table), \(problem) fails its checksum",
-        hint: "restore the file, or move the directory aside and import again")
+        hint: "run `clew repair`: it makes the catalog anew from the files")
     }
     return found
   }

@@ -13,6 +13,8 @@ final class StoreState {
   /// Names of hot files with damaged rows.
   var damagedHot: [String] = []
   var dropped = DroppedEvents()
+  /// What repair has given up.
+  var lost: [LostRange] = []
   /// By the first ordinal of the segment: what it holds of each source; nothing for segments of older programs.
   var segmentSources: [Int64: [SegmentSource]] = [:]
   /// A merged file says of some events another trace than the one they were stored with.
@@ -47,6 +49,7 @@ final class StoreState {
   func missing() -> [MissingPart] {
     var parts = quarantined.map { MissingPart.damagedSegment(name: $0.name) }
     parts += segments.filter(\.isDamaged).map { .damagedSegment(name: $0.name) }
+    for range in lost { parts.append(.damagedSegment(name: range.name)) }
     parts += damagedHot.map { .damagedSegment(name: $0) }
     for range in dropped.sources {
       parts.append(.droppedOfSource(name: sources.name(range.source), ordinals: range.first...range.last))

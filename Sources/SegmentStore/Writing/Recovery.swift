@@ -37,6 +37,7 @@ extension SegmentStore {
     for void in contents.voidEdges { state.late.set(void) }
     for correction in contents.corrections { state.late.set(correction) }
     state.dropped = contents.dropped
+    state.lost = contents.lost
     state.segmentSources = Dictionary(grouping: contents.segmentSources, by: \.firstOrdinal)
     state.assignmentsWereMerged = contents.flags.contains(CatalogRow.Meta.assignmentsWereMerged)
     var last: Int64 = contents.dropped.ranges.map(\.last).max() ?? 0
@@ -47,10 +48,20 @@ extension SegmentStore {
     try openSegments(contents.segments, missingFilesAreDamage: missingFilesAreDamage)
     loadWaiting()
     for first in hot.sorted() { try replay(first: first) }
+    skipLostOrdinals()
     state.labels.forgetAnnouncements()
     if isWritable {
       if state.generations.isEmpty { try beginGeneration() }
       if state.generations.count > 1 || isMergingDue { sealer.wake() }
+    }
+  }
+
+  /// Ordinals that are lost are not given again.
+  private func skipLostOrdinals() {
+    guard let last = state.lost.map(\.last).max(), last > state.lastOrdinal else { return }
+    state.lastOrdinal = last
+    if let active = state.generations.last {
+      state.generations.append(HotGeneration(file: active.file, first: last + 1))
     }
   }
 
@@ -113,14 +124,21 @@ extension SegmentStore {
   static func lostCatalog(_ catalogPath: String, _ file: String) -> StoreError {
     StoreError(
       .corrupted, "\(catalogPath) is missing or empty, but files of events are there, \(file) for one",
-      hint: "put the catalog back from a copy, or move these files to another directory and begin anew")
+      hint: "run `clew repair`, which makes it anew from the files, or put it back from a copy")
   }
 
   private func openSegments(_ rows: [CatalogSegment], missingFilesAreDamage: Bool) throws(StoreError) {
-    for row in rows {
+    for var row in rows {
       if row.state == .quarantined {
-        state.quarantined.append(row)
-        continue
+        guard isWholeAgain(row) else {
+          state.quarantined.append(row)
+          continue
+        }
+        row.state = .live
+        row.reason = ""
+        let restored = row
+        try withCatalog { (catalog) throws(StoreError) in try catalog.put(restored) }
+        log.info("store", "\(row.name) was set aside as damaged, and is whole: it is a part of the store again")
       }
       if !fileSystem.exists(path(row.name)) {
         let message = "\(path(row.name)) is missing"
@@ -141,6 +159,17 @@ extension SegmentStore {
       }
     }
     state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
+  }
+
+  /// Whether a segment that was set aside has been put back, from a copy say. Reads all of it; one that is still damaged
+  /// is best moved away by `clew repair`, so that it is not read at each start.
+  private func isWholeAgain(_ row: CatalogSegment) -> Bool {
+    guard isWritable, let status = try? fileSystem.status(path(row.name)), status.size == row.fileBytes,
+      let problems = try? SegmentVerifier.verify(path: path(row.name), files: fileSystem), problems.isEmpty,
+      let reader = try? SegmentReader.open(path: path(row.name), cache: blockCache, files: fileSystem)
+    else { return false }
+    return reader.descriptor.eventCount == row.eventCount && reader.descriptor.firstOrdinal >= row.firstOrdinal
+      && reader.descriptor.lastOrdinal <= row.lastOrdinal
   }
 
   /// Notes in the catalog (if we may write) that a segment is damaged.
@@ -221,6 +250,8 @@ extension SegmentStore {
         return
       }
       if first <= state.lastOrdinal { return }
+      // Repair took out what could not be read.
+      if first > state.lastOrdinal + 1 { generation = nil }
       let current = generation ?? HotGeneration(file: file, first: first)
       if generation == nil {
         state.generations.append(current)
@@ -300,6 +331,7 @@ extension StoreState {
     quarantined = []
     damagedHot = []
     dropped = DroppedEvents()
+    lost = []
     segmentSources = [:]
     assignmentsWereMerged = false
     sources = SourceTable()

@@ -64,20 +64,19 @@ struct CommandSpecification: Sendable {
 enum CommandName: String, CaseIterable, Sendable {
   case demo, serve, `import`
   case trace, search, stream, tail, handlers, flow, export, stats, sources
-  case inspect, verify
+  case inspect, verify, repair
   case completions, man
 }
 
 /// Commands that the design names and this version does not have: asked for, they say so instead of being unknown.
 enum LaterCommands {
-  static let names = ["projections", "lint", "repair"]
+  static let names = ["projections", "lint"]
 
   static func answer(_ name: String) -> UsageError {
     let instead =
       switch name {
       case "projections": "watch handlers with 'clew handlers' and the clew_handler_ metrics"
-      case "lint": "the clew_causation_ metrics count missing and dangling causes"
-      default: "'clew verify' says what is damaged; a damaged segment is set aside and the rest goes on"
+      default: "the clew_causation_ metrics count missing and dangling causes"
       }
     return UsageError("this version has no '\(name)' command", hint: instead)
   }

@@ -74,7 +74,7 @@ extension CommandTable {
       name: .inspect, summary: "show what a segment file holds, reading past damage",
       details: "Never writes. Prints the segment's description and each of its blocks; damage is named and passed by.",
       arguments: [CommandArgument(placeholder: "FILE", kind: .file, help: "a sealed segment")],
-      options: [Options.json, Options.color], examples: ["clew inspect clew-data/segments/*.seg"]),
+      options: [Options.json, Options.color], examples: ["clew inspect clew-data/seg-0-000000000001-000000500000.db"]),
     CommandSpecification(
       name: .verify, summary: "check every checksum and invariant of a data directory",
       details: "Never writes. Exits with 0 if all is well, 1 if something is damaged, 2 if it could not look.",
@@ -86,6 +86,22 @@ extension CommandTable {
         .value("data", .directory, "DIR", environment: "CLEW_DATA", "data directory, as an option"), Options.json,
         Options.color,
       ], examples: ["clew verify ./clew-data"]),
+    CommandSpecification(
+      name: .repair, summary: "move damaged files of a data directory aside, and say what is missing",
+      details: """
+        Stop the server first. Damaged files go to DIR/damaged/ and nothing is deleted; segments that were set aside and are
+        whole again come back; a catalog that cannot be read is made anew from the files. Says which ordinals, and which
+        positions of which source, are missing then. Exits with 0 if nothing is missing, 1 if something is, 2 if it could
+        not work.
+        """,
+      arguments: [
+        CommandArgument(
+          placeholder: "DIR", kind: .directory, required: false, help: "data directory (default ./clew-data)")
+      ],
+      options: [
+        .value("data", .directory, "DIR", environment: "CLEW_DATA", "data directory, as an option"),
+        .flag("dry-run", "say what would be done, and change nothing"), Options.json, Options.color,
+      ], examples: ["clew repair --dry-run ./clew-data", "clew repair ./clew-data"]),
     CommandSpecification(
       name: .completions, summary: "print completions for a shell",
       details: """

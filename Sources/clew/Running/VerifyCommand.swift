@@ -29,6 +29,7 @@ struct VerifyCommand {
   private func text(_ report: VerifyReport, _ directory: String) -> String {
     var text = ""
     for problem in report.problems { text += style.red("✗ ") + Printable.escaped(problem.description) + "\n" }
+    for known in report.setAside { text += "missing since it was set aside: \(Printable.escaped(known))\n" }
     if report.problemsLeftOut > 0 { text += "… \(Humanised.count(report.problemsLeftOut)) more problems\n" }
     if !report.strangeFiles.isEmpty {
       let names = report.strangeFiles.prefix(10).map(Printable.escaped).joined(separator: ", ")
@@ -60,6 +61,10 @@ struct VerifyCommand {
     }
     json.endArray()
     json.member("problemsLeftOut", report.problemsLeftOut)
+    json.key("setAside")
+    json.beginArray()
+    for known in report.setAside { json.string(known) }
+    json.endArray()
     json.key("strangeFiles")
     json.beginArray()
     for name in report.strangeFiles { json.string(name) }

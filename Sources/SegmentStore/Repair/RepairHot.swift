@@ -1,0 +1,174 @@
+import EventModel
+import Platform
+import TraceStore
+
+/// What a hot file still gives.
+private struct HotContents {
+  struct Row {
+    var first: Int64
+    var count: Int
+    var storedAt: Int64
+    var frames: [UInt8]
+    var crc: Int64
+  }
+
+  /// First ordinals of rows that fail their checksum.
+  var invalid: [Int64] = []
+  var damagedCheckpoints = 0
+  /// SQLite cannot walk over all of it.
+  var isBroken = false
+  /// By ordinal; only where it is broken.
+  var readable: [Row] = []
+  var checkpoints: [SourceCheckpoint] = []
+  /// First and last ordinal of each stretch that is missing; the last one may be open to the end.
+  var gaps: [(first: Int64, last: Int64?)] = []
+}
+
+extension Repair {
+  mutating func lookAtHot(_ first: Int64, _ contents: CatalogContents) throws(StoreError) {
+    let name = DirectoryLayout.hotName(first: first)
+    guard files.exists(path(name)) else {
+      report.missing.append(
+        RepairReport.Missing(file: name, reason: "the file is missing", firstOrdinal: first))
+      return forgetHot(first)
+    }
+    report.hotFileCount += 1
+    let found = try examine(name, first)
+    if found.invalid.isEmpty && found.damagedCheckpoints == 0 && !found.isBroken { return }
+    let reason =
+      found.isBroken
+      ? "its pages are damaged"
+      : "\(found.invalid.count) batches and \(found.damagedCheckpoints) checkpoints fail their checksums"
+    for gap in found.gaps {
+      report.missing.append(
+        RepairReport.Missing(file: name, reason: reason, firstOrdinal: gap.first, lastOrdinal: gap.last))
+      if let last = gap.last {
+        note(lost: LostRange(first: gap.first, last: last, eventCount: 0, name: name, reason: reason))
+      }
+    }
+    if found.isBroken { try rewrite(name, first, found) } else { try mend(name, found) }
+  }
+
+  private func examine(_ name: String, _ first: Int64) throws(StoreError) -> HotContents {
+    var found = HotContents()
+    do {
+      var next = first
+      let file = try HotFile(path(name), first: first, writable: false, cacheBytes: 0, files: files)
+      try file.forEachRow { (row) throws(StoreError) in
+        if !row.isValid {
+          found.invalid.append(row.chunk.first)
+          return
+        }
+        if row.chunk.first > next { found.gaps.append((next, row.chunk.first - 1)) }
+        next = max(next, row.chunk.first + Int64(row.chunk.count))
+      }
+      if let last = found.invalid.last, last >= next { found.gaps.append((next, last)) }
+      let checkpoints = try file.checkpoints()
+      found.checkpoints = checkpoints.valid
+      found.damagedCheckpoints = checkpoints.damagedCount
+      let check = try Connection(path(name), .readOnly, files: files).prepare("PRAGMA quick_check(1)")
+      if try check.step(), check.text(0) != "ok" { return salvage(name, first) }
+      return found
+    } catch {
+      guard error.code == .corrupted || error.code == .inputOutput else { throw error }
+      return salvage(name, first)
+    }
+  }
+
+  /// From both ends, as far as SQLite gets.
+  private func salvage(_ name: String, _ first: Int64) -> HotContents {
+    var found = HotContents()
+    found.isBroken = true
+    var rows: [Int64: HotContents.Row] = [:]
+    for order in ["ASC", "DESC"] {
+      // Each walk ends where SQLite gives up.
+      try? forEachStoredRow(name, order) { row in
+        let computed = HotFile.checksum(row.first, row.count, Timestamp(nanoseconds: row.storedAt), row.frames)
+        if Int64(computed) == row.crc { rows[row.first] = row }
+      }
+    }
+    found.readable = rows.values.sorted { $0.first < $1.first }
+    var next = first
+    for row in found.readable {
+      if row.first > next { found.gaps.append((next, row.first - 1)) }
+      next = max(next, row.first + Int64(row.count))
+    }
+    found.gaps.append((next, nil))
+    let file = try? HotFile(path(name), first: first, writable: false, cacheBytes: 0, files: files)
+    found.checkpoints = (try? file?.checkpoints())?.valid ?? []
+    return found
+  }
+
+  private func forEachStoredRow(
+    _ name: String, _ order: String, _ body: (HotContents.Row) -> Void
+  ) throws(StoreError) {
+    let walk = try Connection(path(name), .readOnly, cacheBytes: 256 << 10, files: files)
+    let rows = try walk.prepare(
+      "SELECT first_ordinal, event_count, stored_at, frames, crc FROM batch ORDER BY first_ordinal \(order)")
+    while try rows.step() {
+      body(
+        HotContents.Row(
+          first: rows.integer(0), count: Int(rows.integer(1)), storedAt: rows.integer(2), frames: rows.blob(3),
+          crc: rows.integer(4)))
+    }
+  }
+
+  /// Only rows are wrong: they are taken out, in one transaction.
+  private mutating func mend(_ name: String, _ found: HotContents) throws(StoreError) {
+    try copyAside(name)
+    if report.isDryRun { return }
+    let connection = try Connection(path(name), .readWrite, files: files)
+    defer { connection.close() }
+    try connection.execute("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=FULL")
+    try connection.transaction { () throws(StoreError) in
+      for first in found.invalid { try connection.execute("DELETE FROM batch WHERE first_ordinal=\(first)") }
+      if found.damagedCheckpoints > 0 { try Self.write(found.checkpoints, connection) }
+    }
+  }
+
+  private static func write(_ checkpoints: [SourceCheckpoint], _ connection: Connection) throws(StoreError) {
+    try connection.execute("DELETE FROM checkpoints")
+    let insert = try connection.prepare("INSERT INTO checkpoints VALUES(?,?,?,?,?,?)")
+    for checkpoint in checkpoints {
+      try checkpoint.bind(insert)
+      try insert.bind(6, Int64(checkpoint.checksum))
+      try insert.run()
+    }
+  }
+
+  /// The file itself is broken: what can be read goes into a new one.
+  private mutating func rewrite(_ name: String, _ first: Int64, _ found: HotContents) throws(StoreError) {
+    if found.readable.isEmpty && found.checkpoints.isEmpty {
+      try setAside(name)
+      return forgetHot(first)
+    }
+    let temporary = path(name + DirectoryLayout.temporarySuffix)
+    if !report.isDryRun {
+      try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(temporary, files) }
+      // Made as any hot file, then filled.
+      _ = try HotFile(temporary, first: first, writable: true, cacheBytes: 0, files: files)
+      let connection = try Connection(temporary, .readWrite, files: files)
+      defer { connection.close() }
+      try connection.execute("PRAGMA synchronous=FULL")
+      try connection.transaction { () throws(StoreError) in
+        let insert = try connection.prepare("INSERT OR REPLACE INTO batch VALUES(?,?,?,?,?)")
+        for row in found.readable {
+          try insert.bind(1, row.first)
+          try insert.bind(2, row.count)
+          try insert.bind(3, row.storedAt)
+          try insert.bind(4, row.frames)
+          try insert.bind(5, row.crc)
+          try insert.run()
+        }
+        try Self.write(found.checkpoints, connection)
+      }
+      try connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+    try setAside(name)
+    if report.isDryRun { return }
+    try mapping { () throws(FileError) in
+      try files.renameDurably(temporary, to: path(name))
+      try DirectoryLayout.removeDatabase(temporary, files)
+    }
+  }
+}
