@@ -137,20 +137,20 @@
       path += step
       guard unsafe path < dictionary.pointee.keyCount else { throw .invalid }
       unsafe columnOfPath[path] = UInt16(index + 1)
-      for _ in 0..<3 {
-        unsafe lengths.append(UInt32(truncatingIfNeeded: try reader.number(max: min(bytes.count, 1 << 31))))
-      }
+    }
+    for _ in 0..<(count * 3) {
+      unsafe lengths.append(UInt32(truncatingIfNeeded: try reader.number(max: min(bytes.count, 1 << 31))))
     }
     unsafe metadataShapes = unsafe ByteReader(try reader.take(metadataCount), metadataCount)
     unsafe dataShapes = unsafe ByteReader(try reader.take(dataCount), dataCount)
     unsafe wholes = unsafe ByteReader(try reader.take(wholeCount), wholeCount)
     let nothing = unsafe columns[0]
     for _ in 0..<count { unsafe columns.append(nothing) }
-    for index in 0..<count { unsafe columns.start[index + 1].kinds = unsafe try part(&reader, lengths[3 * index]) }
+    for index in 0..<count { unsafe columns.start[index + 1].kinds = unsafe try part(&reader, lengths[index]) }
     for index in 0..<count {
-      unsafe columns.start[index + 1].numbers = unsafe try part(&reader, lengths[3 * index + 1])
+      unsafe columns.start[index + 1].numbers = unsafe try part(&reader, lengths[count + index])
     }
-    for index in 0..<count { unsafe columns.start[index + 1].texts = unsafe try part(&reader, lengths[3 * index + 2]) }
+    for index in 0..<count { unsafe columns.start[index + 1].texts = unsafe try part(&reader, lengths[2 * count + index]) }
     guard unsafe reader.remaining == 0 else { throw .invalid }
     guard let rawBase = raw.baseAddress else { return }
     let rawStart = unsafe rawBase.assumingMemoryBound(to: UInt8.self)

@@ -216,12 +216,19 @@ struct LastValue: BitwiseCopyable {
     unsafe head.append(varint: UInt64(uuidBytes.count))
     unsafe head.append(varint: UInt64(used))
     var previous = 0
-    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
-      unsafe head.append(varint: UInt64(index - previous))
+    for index in 0..<columns.count where columns[index].kinds.count > 0 {
+      head.append(varint: UInt64(index - previous))
       previous = index
-      unsafe head.append(varint: UInt64(columns[index].kinds.count))
-      unsafe head.append(varint: UInt64(columns[index].numbers.count))
-      unsafe head.append(varint: UInt64(columns[index].texts.count))
+    }
+    // By sort of length: those of one sort resemble each other.
+    for index in 0..<columns.count where columns[index].kinds.count > 0 {
+      head.append(varint: UInt64(columns[index].kinds.count))
+    }
+    for index in 0..<columns.count where columns[index].kinds.count > 0 {
+      head.append(varint: UInt64(columns[index].numbers.count))
+    }
+    for index in 0..<columns.count where columns[index].kinds.count > 0 {
+      head.append(varint: UInt64(columns[index].texts.count))
     }
     unsafe output.reserveCapacity(output.count + head.count + columnBytes)
     unsafe take(&head, &output)
