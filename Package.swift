@@ -44,7 +44,7 @@ let package = Package(
     // Level 1: small types around the operating system, and the pure cores.
     library("Platform", ["EventModel"]),
     library("Compression", ["CZlib", "CDeflate"]),
-    library("BlockCodec", ["EventModel", "Compression"]),
+    library("BlockCodec", ["EventModel", "Compression"], exclude: ["BODY.md"]),
     library("TraceStore", ["EventModel", "WireFormats"]),
     library("TraceAssembly", ["EventModel"]),
     library("HandlerMetrics", ["EventModel", "PrometheusText"]),

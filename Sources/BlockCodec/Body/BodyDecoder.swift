@@ -150,7 +150,9 @@
     for index in 0..<count {
       unsafe columns.start[index + 1].numbers = unsafe try part(&reader, lengths[count + index])
     }
-    for index in 0..<count { unsafe columns.start[index + 1].texts = unsafe try part(&reader, lengths[2 * count + index]) }
+    for index in 0..<count {
+      unsafe columns.start[index + 1].texts = unsafe try part(&reader, lengths[2 * count + index])
+    }
     guard unsafe reader.remaining == 0 else { throw .invalid }
     guard let rawBase = raw.baseAddress else { return }
     let rawStart = unsafe rawBase.assumingMemoryBound(to: UInt8.self)

@@ -21,6 +21,7 @@ public import EventModel
 
   deinit {
     unsafe block.pointee.deallocate()
+    unsafe block.deinitialize(count: 1)
     unsafe block.deallocate()
   }
 
@@ -42,4 +43,8 @@ public import EventModel
   public func finishBlock(columns: inout [UInt8], raw: inout [UInt8]) {
     unsafe block.pointee.finish(columns: &columns, raw: &raw)
   }
+
+  /// Where the parts of the columns end that `finishBlock` appended last, counted in the whole array: whatever stood
+  /// before and the kinds, the numbers, the texts. For `PackedColumns`.
+  public var sectionEnds: [Int] { unsafe block.pointee.sectionEnds }
 }

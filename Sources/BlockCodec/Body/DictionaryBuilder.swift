@@ -103,7 +103,7 @@ enum DictionaryChunk {
 }
 
 extension DictionaryTables {
-  /// Everything but the UUIDs; `SegmentDictionary` reads it. FORMAT.md describes it.
+  /// Everything but the UUIDs; `SegmentDictionary` reads it. BODY.md describes it.
   func write(_ sink: inout ByteSink) {
     unsafe write(keys, &sink)
     unsafe write(prefixes, &sink)

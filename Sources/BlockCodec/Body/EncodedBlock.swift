@@ -59,6 +59,8 @@ struct LastValue: BitwiseCopyable {
   var fields = unsafe EventFields()
   /// What the key at hand had before its value became the last one.
   var lastBefore = LastValue()
+  /// Where kinds, numbers and texts ended in what `finish` appended to.
+  var sectionEnds: [Int] = []
 
   static let runIndexSlots = 8192
 
@@ -216,19 +218,19 @@ struct LastValue: BitwiseCopyable {
     unsafe head.append(varint: UInt64(uuidBytes.count))
     unsafe head.append(varint: UInt64(used))
     var previous = 0
-    for index in 0..<columns.count where columns[index].kinds.count > 0 {
-      head.append(varint: UInt64(index - previous))
+    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
+      unsafe head.append(varint: UInt64(index - previous))
       previous = index
     }
     // By sort of length: those of one sort resemble each other.
-    for index in 0..<columns.count where columns[index].kinds.count > 0 {
-      head.append(varint: UInt64(columns[index].kinds.count))
+    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
+      unsafe head.append(varint: UInt64(columns[index].kinds.count))
     }
-    for index in 0..<columns.count where columns[index].kinds.count > 0 {
-      head.append(varint: UInt64(columns[index].numbers.count))
+    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
+      unsafe head.append(varint: UInt64(columns[index].numbers.count))
     }
-    for index in 0..<columns.count where columns[index].kinds.count > 0 {
-      head.append(varint: UInt64(columns[index].texts.count))
+    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
+      unsafe head.append(varint: UInt64(columns[index].texts.count))
     }
     unsafe output.reserveCapacity(output.count + head.count + columnBytes)
     unsafe take(&head, &output)
@@ -236,8 +238,11 @@ struct LastValue: BitwiseCopyable {
     unsafe take(&dataShapes, &output)
     unsafe take(&wholes, &output)
     for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].kinds, &output) }
+    unsafe sectionEnds = [output.count]
     for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].numbers, &output) }
+    unsafe sectionEnds.append(output.count)
     for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].texts, &output) }
+    unsafe sectionEnds.append(output.count)
     unsafe take(&uuidBytes, &raw)
     unsafe take(&hexBytes, &raw)
     unsafe head.deallocate()
