@@ -1,0 +1,218 @@
+public import EventModel
+
+/// Makes the frames of runs again. Keeps its memory from one run to the next: one per thread of use.
+///
+/// `@safe`: frames lie in memory that this object owns; every one was validated before it is shown.
+@safe public final class FrameMaker {
+  private var sink = ByteSink(capacity: 64 * 1024)
+  private var starts: [Int] = []
+  private var firstEvent = 0
+  private var streams = StreamRevisions()
+
+  public init() {}
+
+  /// The events of the run that was made last, as places in the block.
+  public var events: Range<Int> { firstEvent..<(firstEvent + max(starts.count - 1, 0)) }
+
+  /// Calls `body` with one event of the run that was made last; the view must not escape.
+  @inline(__always) public func withEvent<R, E: Error>(
+    at event: Int, _ body: (EventView) throws(E) -> R
+  ) throws(E) -> R {
+    let place = event - firstEvent
+    let range = starts[place]..<starts[place + 1]
+    return unsafe try body(EventView(trusted: UnsafeRawBufferPointer(rebasing: sink.bytes[range])))
+  }
+
+  /// Makes the frames of one run; those before are gone.
+  ///
+  /// Other runs are passed over. Complexity: O(values in front of the run + bytes of the run).
+  public func make(
+    run wanted: Int, of block: BlockData, kinds: SegmentKinds, dictionary: SegmentDictionary
+  ) throws(BlockError) {
+    try make(runs: wanted..<(wanted + 1), of: block, kinds: kinds, dictionary: dictionary) { _ throws(BlockError) in }
+  }
+
+  /// Makes the frames of some runs, one run after the other, and calls `body` behind each.
+  public func make(
+    runs wanted: Range<Int>, of block: BlockData, kinds: SegmentKinds, dictionary: SegmentDictionary,
+    _ body: (Int) throws(BlockError) -> Void
+  ) throws(BlockError) {
+    starts.removeAll(keepingCapacity: true)
+    sink.removeAll()
+    unsafe try block.bytes.withUnsafeBufferPointer { (typed) throws(BlockError) in
+      let all = UnsafeRawBufferPointer(typed)
+      do {
+        var decoder = unsafe try BodyDecoder(
+          columns: UnsafeRawBufferPointer(rebasing: all[block.bodyColumnsStart...]),
+          raw: UnsafeRawBufferPointer(rebasing: all[block.bodyRawStart..<block.rawBytes]), dictionary: dictionary)
+        for run in 0..<wanted.upperBound {
+          let fields = block.head.runs[run]
+          let isUUID = fields.traceKind == .uuid || fields.traceKind == .firstID
+          unsafe try decoder.beginTrace(block.trace(run, all), isUUID: isUUID)
+          if run < wanted.lowerBound {
+            for event in fields.events { try decoder.skip(typeNumber: typeNumber(event, block, kinds)) }
+            continue
+          }
+          unsafe try make(run, fields, block, all, kinds, &decoder)
+          try body(run)
+        }
+      } catch let error as BodyError {
+        throw BlockError.badPayload(reason: error.description)
+      } catch let error as BlockError {
+        throw error
+      } catch { throw BlockError.badPayload(reason: "the body is damaged") }
+    }
+  }
+
+  @inline(__always) private func typeNumber(_ event: Int, _ block: BlockData, _ kinds: SegmentKinds) -> UInt32 {
+    let kind = block.head.kinds[event]
+    return kind & BlockHead.localKindFlag != 0 ? SegmentKinds.otherType : kinds.typeNumbers[Int(kind)]
+  }
+
+  private func make(
+    _ run: Int, _ fields: HeadRun, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ kinds: SegmentKinds,
+    _ decoder: inout BodyDecoder
+  ) throws {
+    sink.removeAll()
+    sink.limit = block.head.frameBytes
+    sink.reserve(min(block.head.frameBytes, fields.events.count * 1024))
+    starts.removeAll(keepingCapacity: true)
+    firstEvent = fields.events.lowerBound
+    streams.removeAll()
+    for event in fields.events {
+      starts.append(sink.count)
+      let kind = block.head.kinds[event]
+      if kind & BlockHead.localKindFlag != 0 {
+        let local = block.head.localKinds[Int(kind & ~BlockHead.localKindFlag)]
+        let names = local.names
+        unsafe try names.withUnsafeBytes { names in
+          unsafe try make(
+            event, run, block, all, kinds, FrameKind(local, names), SegmentKinds.otherType, &decoder)
+        }
+      } else {
+        unsafe try kinds.names.withUnsafeBytes { names in
+          unsafe try make(
+            event, run, block, all, kinds, kinds.frameKind(Int(kind), names), kinds.typeNumbers[Int(kind)], &decoder)
+        }
+      }
+    }
+    starts.append(sink.count)
+  }
+
+  private func make(
+    _ event: Int, _ run: Int, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ table: SegmentKinds,
+    _ kind: FrameKind, _ typeNumber: UInt32, _ decoder: inout BodyDecoder
+  ) throws {
+    let head = block.head
+    let start = sink.count
+    let room = unsafe EventFrame.headerBytes + 3 * 256 + kind.names.count
+    guard sink.limit - sink.count >= EventFrame.headerBytes else { throw BlockError.badPayload(reason: "too long") }
+    sink.reserve(room)
+    var context = unsafe BodyContext()
+    unsafe context.flags = kind.flags
+    unsafe context.created = head.created[event]
+    unsafe context.id = unsafe block.id(event, all, table)
+    unsafe context.cause = unsafe block.cause(event, run, all, table)
+    switch unsafe kind.form {
+    case .absent: break
+    case .trace: unsafe context.correlation = unsafe block.trace(run, all)
+    case .foreign:
+      unsafe context.correlation = unsafe BlockData.identifier(
+        all, at: block.foreignCorrelations[event], isUUID: kind.flags.contains(.correlationIsUUID))
+    }
+    unsafe kind.fill(&context)
+    appendHeader()
+    unsafe sink.append(context.id)
+    unsafe sink.append(context.correlation)
+    unsafe sink.append(context.cause)
+    let stream = unsafe try decoder.decodeStream(typeNumber: typeNumber, context, into: &sink)
+    let streamStart = sink.count - stream
+    let tag = unsafe StreamRevisions.tag(UnsafeRawBufferPointer(rebasing: sink.bytes[streamStart...]))
+    let revision = unzigzag(block.revisions[event]) &+ streams.predicted(tag)
+    streams.note(tag, revision)
+    unsafe sink.append(kind.names)
+    let metadata = unsafe try decoder.decodeMetadata(typeNumber: typeNumber, context, into: &sink)
+    let data = unsafe try decoder.decodeData(typeNumber: typeNumber, context, into: &sink)
+    guard sink.count <= sink.limit, stream <= EventFrame.nameBytesMax else {
+      throw BlockError.badPayload(reason: "frames are longer than the head says")
+    }
+    unsafe fill(start, block, event, kind, context, stream, metadata, data, revision)
+    guard unsafe (try? EventView(validating: UnsafeRawBufferPointer(rebasing: sink.bytes[start...]))) != nil else {
+      throw BlockError.badPayload(reason: "an event is impossible")
+    }
+  }
+
+  /// Room for the fixed part, filled when all lengths are known.
+  private func appendHeader() {
+    unsafe withUnsafeTemporaryAllocation(byteCount: EventFrame.headerBytes, alignment: 8) { room in
+      unsafe room.initializeMemory(as: UInt8.self, repeating: 0)
+      unsafe sink.append(UnsafeRawBufferPointer(room))
+    }
+  }
+
+  /// The fixed part of the frame that begins at `start`.
+  private func fill(
+    _ start: Int, _ block: BlockData, _ event: Int, _ kind: FrameKind, _ context: borrowing BodyContext,
+    _ stream: Int, _ metadata: Int, _ data: Int, _ revision: Int64
+  ) {
+    let length = sink.count - start
+    sink.replace(at: start + EventFrame.Offset.frameLength, with: UInt32(length))
+    unsafe sink.replace(at: start + EventFrame.Offset.flags, with: kind.word & 0xffff_3fff)
+    sink.replace(at: start + EventFrame.Offset.ordinal, with: block.head.ordinals[event])
+    unsafe sink.replace(at: start + EventFrame.Offset.sourceIndex, with: kind.source)
+    let ids = unsafe UInt64(context.id.count) | UInt64(context.correlation.count) << 16
+    sink.replace(
+      at: start + EventFrame.Offset.idLength,
+      with: unsafe ids | UInt64(context.cause.count) << 32 | UInt64(stream) << 48)
+    unsafe sink.replace(at: start + EventFrame.Offset.typeLength, with: kind.lengths)
+    sink.replace(at: start + EventFrame.Offset.metadataLength, with: UInt32(metadata))
+    sink.replace(at: start + EventFrame.Offset.dataLength, with: UInt32(data))
+    sink.replace(at: start + EventFrame.Offset.created, with: block.head.created[event])
+    sink.replace(at: start + EventFrame.Offset.positionMajor, with: block.majors[event])
+    sink.replace(at: start + EventFrame.Offset.positionMinor, with: block.minors.isEmpty ? 0 : block.minors[event])
+    sink.replace(at: start + EventFrame.Offset.revision, with: revision)
+    sink.replace(at: start + EventFrame.Offset.reserved, with: UInt64(0))
+  }
+}
+
+/// What a frame takes from its kind.
+///
+/// `@unsafe`: `names` is valid as long as the table or the block that it came from.
+@unsafe struct FrameKind {
+  var word: UInt32
+  var source: UInt32
+  var lengths: UInt64
+  var names: UnsafeRawBufferPointer
+
+  init(word: UInt32, source: UInt32, lengths: UInt64, names: UnsafeRawBufferPointer) {
+    unsafe self.word = word
+    unsafe self.source = source
+    unsafe self.lengths = lengths
+    unsafe self.names = names
+  }
+
+  init(_ kind: EventKind, _ names: UnsafeRawBufferPointer) {
+    unsafe self.init(word: kind.word, source: kind.sourceIndex, lengths: kind.lengths, names: names)
+  }
+
+  var flags: EventFrame.Flags { unsafe EventFrame.Flags(rawValue: UInt16(word & 0x3fff)) }
+  var form: CorrelationForm { unsafe CorrelationForm(rawValue: UInt8(word >> 14 & 3)) ?? .absent }
+
+  @inline(__always) func fill(_ context: inout BodyContext) {
+    let type = unsafe Int(lengths & 0xffff)
+    let service = unsafe Int(lengths >> 16 & 0xffff)
+    let handler = unsafe Int(lengths >> 32 & 0xffff)
+    let base = unsafe UnsafeRawBufferPointer(rebasing: names[type...])
+    unsafe context.service = UnsafeRawBufferPointer(rebasing: base[..<service])
+    unsafe context.handler = UnsafeRawBufferPointer(rebasing: base[service..<(service + handler)])
+    unsafe context.schemaVersion = UnsafeRawBufferPointer(rebasing: base[(service + handler)...])
+  }
+}
+
+extension SegmentKinds {
+  @inline(__always) func frameKind(_ kind: Int, _ names: UnsafeRawBufferPointer) -> FrameKind {
+    unsafe FrameKind(
+      word: words[kind], source: sources[kind], lengths: lengths[kind],
+      names: UnsafeRawBufferPointer(rebasing: names[Int(nameStarts[kind])..<Int(nameStarts[kind + 1])]))
+  }
+}

@@ -1,0 +1,227 @@
+import Compression
+import EventModel
+
+/// Takes heads apart. Keeps its tables from one block to the next: one per thread of use.
+public final class HeadDecoder {
+  private let inflater = DeflateDecompressor()
+  private var numbers: [UInt64] = []
+  private var columnBytes: [UInt8] = []
+
+  public init() {}
+
+  /// Checks and decodes exactly one head row.
+  ///
+  /// - Parameters:
+  ///   - number: of the block; another one in the row throws.
+  ///   - kinds: of the segment. A head that names a kind beyond them throws.
+  public func decode(
+    _ row: UnsafeRawBufferPointer, number: Int, kinds: SegmentKinds
+  ) throws(BlockError) -> BlockHead {
+    let fields = unsafe try HeadHeader(checking: row)
+    guard fields.number == number else { throw .badHeader(field: "block number") }
+    var outer = unsafe ByteCursor(UnsafeRawBufferPointer(rebasing: row[HeadHeader.bytes...]))
+    let rawBytes = try outer.count(max: outer.remaining)
+    let raw = try outer.part(rawBytes)
+    let packed = unsafe try outer.slice(outer.remaining)
+    if columnBytes.count < fields.rawLength {
+      columnBytes = [UInt8](repeating: 0, count: max(fields.rawLength, columnBytes.count * 2, 16_384))
+    }
+    guard fields.rawLength <= packed.count * BlockLimits.inflationMax else { throw .badHeader(field: "length") }
+    var failed = false
+    let inflater = self.inflater
+    unsafe columnBytes.withUnsafeMutableBytes { all in
+      do {
+        unsafe try inflater.decompress(
+          packed, into: UnsafeMutableRawBufferPointer(rebasing: all[..<fields.rawLength]))
+      } catch { failed = true }
+    }
+    if failed { throw .notInflatable }
+    let bytes = columnBytes
+    defer { if columnBytes.count > 1 << 20 { columnBytes = [] } }
+    return unsafe try bytes.withUnsafeBufferPointer { (all) throws(BlockError) in
+      let columns = unsafe ByteCursor(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: all[..<fields.rawLength])))
+      return try decode(columns, raw, number, kinds)
+    }
+  }
+
+  private func decode(
+    _ columns: ByteCursor, _ raw: ByteCursor, _ number: Int, _ kinds: SegmentKinds
+  ) throws(BlockError) -> BlockHead {
+    var columns = columns
+    var raw = raw
+    let eventCount = try columns.count(max: min(BlockLimits.eventCountMax, columns.remaining))
+    let runCount = try columns.count(max: eventCount)
+    let frameBytes = try columns.count(max: BlockLimits.frameBytesMax)
+    guard eventCount > 0 else { throw ByteCursor.impossible }
+    let locals = try Self.localKinds(&columns, eventCount)
+    let runs = try Self.runs(&columns, runCount, eventCount)
+    let parents = try Self.parents(&columns, runs, eventCount)
+    let numbersOfKinds = try Self.kinds(&columns, runs, parents.parents, kinds, locals.count)
+    let created = try self.created(&columns, &raw, runs, eventCount)
+    let ordinals = try self.ordinals(&columns, &raw, created)
+    try columns.expectEnd()
+    try raw.expectEnd()
+    for run in runs {
+      for event in run.events.dropFirst() where ordinals[event] <= ordinals[event - 1] {
+        throw .badPayload(reason: "ordinals do not ascend")
+      }
+    }
+    return BlockHead(
+      number: number, runs: runs, kinds: numbersOfKinds, parents: parents.parents, edges: parents.edges,
+      created: created, ordinals: ordinals, localKinds: locals, frameBytes: frameBytes)
+  }
+
+  private static func localKinds(_ columns: inout ByteCursor, _ eventCount: Int) throws(BlockError) -> [EventKind] {
+    let count = try columns.count(max: eventCount)
+    var locals: [EventKind] = []
+    for _ in 0..<count {
+      let word = try columns.fixed(UInt32.self)
+      let source = try columns.fixed(UInt32.self)
+      let lengths = try columns.fixed(UInt64.self)
+      let total = Int((lengths & 0xffff) + (lengths >> 16 & 0xffff) + (lengths >> 32 & 0xffff) + (lengths >> 48))
+      let names = unsafe try columns.slice(total)
+      guard let kind = unsafe EventKind(word: word, source: source, lengths: lengths, names: names) else {
+        throw ByteCursor.impossible
+      }
+      locals.append(kind)
+    }
+    return locals
+  }
+
+  private static func runs(
+    _ columns: inout ByteCursor, _ runCount: Int, _ eventCount: Int
+  ) throws(BlockError) -> [HeadRun] {
+    var runs: [HeadRun] = []
+    runs.reserveCapacity(runCount)
+    var first = 0
+    for _ in 0..<runCount {
+      let code = try columns.varint()
+      let count = Int(clamping: code >> 4)
+      guard count >= 1, count <= eventCount - first, let kind = HeadRun.TraceKind(rawValue: UInt8(code & 3)) else {
+        throw ByteCursor.impossible
+      }
+      runs.append(
+        HeadRun(
+          traceKind: kind, continues: code & 4 != 0, goesOn: code & 8 != 0, events: first..<(first + count)))
+      first += count
+    }
+    guard first == eventCount else { throw ByteCursor.impossible }
+    return runs
+  }
+
+  private static func parents(
+    _ columns: inout ByteCursor, _ runs: [HeadRun], _ eventCount: Int
+  ) throws(BlockError) -> (parents: [Int32], edges: [UInt8]) {
+    var parents = [Int32](repeating: BlockHead.Parent.absent, count: eventCount)
+    var edges = [UInt8](repeating: 0, count: eventCount)
+    for run in runs {
+      for event in run.events {
+        let code = try columns.varint()
+        if code >= HeadCoding.Code.firstEvent {
+          let value = code &- HeadCoding.Code.firstEvent
+          let distance = Int(clamping: value >> 2)
+          let isForward = value & HeadCoding.forward != 0
+          guard distance < (isForward ? run.events.upperBound &- event &- 1 : event &- run.events.lowerBound) else {
+            throw ByteCursor.impossible
+          }
+          parents[event] = Int32(truncatingIfNeeded: isForward ? event &+ 1 &+ distance : event &- 1 &- distance)
+          edges[event] = value & HeadCoding.noEdge == 0 ? 1 : 0
+          continue
+        }
+        switch code {
+        case HeadCoding.Code.trace: parents[event] = BlockHead.Parent.trace
+        case HeadCoding.Code.foreign: parents[event] = BlockHead.Parent.foreign
+        case HeadCoding.Code.absent: break
+        case HeadCoding.Code.own: parents[event] = BlockHead.Parent.own
+        case HeadCoding.Code.sameForeign: parents[event] = BlockHead.Parent.sameForeign
+        default: throw ByteCursor.impossible
+        }
+      }
+    }
+    return (parents, edges)
+  }
+
+  private static func kinds(
+    _ columns: inout ByteCursor, _ runs: [HeadRun], _ parents: [Int32], _ table: SegmentKinds, _ localCount: Int
+  ) throws(BlockError) -> [UInt32] {
+    var kinds = [UInt32](repeating: 0, count: parents.count)
+    for event in parents.indices {
+      let code = try columns.varint()
+      if code == 0 {
+        let number = try columns.varint()
+        if number == 0 {
+          kinds[event] = BlockHead.localKindFlag | UInt32(try columns.count(max: localCount - 1))
+        } else {
+          guard number <= UInt64(table.kinds.count) else { throw .badPayload(reason: "a kind that the segment lacks") }
+          kinds[event] = UInt32(number - 1)
+        }
+        continue
+      }
+      // An event whose cause comes behind it has no context: kinds are decoded in order.
+      let parent = Int(parents[event])
+      var context = 0
+      if parent >= 0, parent < event {
+        let kind = kinds[parent]
+        if kind & BlockHead.localKindFlag == 0 { context = Int(kind) &+ 1 }
+      }
+      guard let kind = table.follower(context: context, rank: code &- 1) else {
+        throw .badPayload(reason: "a rank that the segment lacks")
+      }
+      kinds[event] = kind
+    }
+    return kinds
+  }
+
+  private func readNumbers(
+    _ columns: inout ByteCursor, _ raw: inout ByteCursor, _ count: Int
+  ) throws(BlockError) {
+    if numbers.count < count { numbers = [UInt64](repeating: 0, count: max(count, 1024)) }
+    var failure: BlockError?
+    unsafe numbers.withUnsafeMutableBufferPointer { all in
+      do throws(BlockError) {
+        unsafe try NumberColumn.decode(
+          UnsafeMutableBufferPointer(rebasing: all[..<count]), columns: &columns, raw: &raw)
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  private func created(
+    _ columns: inout ByteCursor, _ raw: inout ByteCursor, _ runs: [HeadRun], _ count: Int
+  ) throws(BlockError) -> [Int64] {
+    let unitNumber = Int(try columns.byte())
+    guard unitNumber < HeadCoding.units.count else { throw ByteCursor.impossible }
+    let unit = HeadCoding.units[unitNumber]
+    var start = try columns.signed()
+    try readNumbers(&columns, &raw, count)
+    var created = [Int64](repeating: 0, count: count)
+    for run in runs {
+      start = start &+ unzigzag(numbers[run.events.lowerBound])
+      var last = start
+      created[run.events.lowerBound] = last &* unit
+      for event in run.events.dropFirst() {
+        last = last &+ unzigzag(numbers[event])
+        created[event] = last &* unit
+      }
+    }
+    return created
+  }
+
+  private func ordinals(
+    _ columns: inout ByteCursor, _ raw: inout ByteCursor, _ created: [Int64]
+  ) throws(BlockError) -> [Int64] {
+    var ordinal = try columns.signed()
+    let slope = try columns.signed()
+    try readNumbers(&columns, &raw, created.count)
+    let order = unsafe created.withUnsafeBufferPointer { unsafe EventOrder.sorted($0) }
+    var ordinals = [Int64](repeating: 0, count: created.count)
+    var last = created[Int(order[0])]
+    for (step, place) in order.enumerated() {
+      let time = created[Int(place)]
+      ordinal = ordinal &+ HeadCoding.predicted(slope, time &- last) &+ unzigzag(numbers[step])
+      last = time
+      ordinals[Int(place)] = ordinal
+    }
+    return ordinals
+  }
+}
