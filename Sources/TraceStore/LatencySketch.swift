@@ -22,6 +22,29 @@ public struct LatencySketch: Sendable, Hashable {
 
   public var isEmpty: Bool { count == 0 }
 
+  /// A sketch as it was taken apart before; nil if the parts contradict each other.
+  public init?(
+    negativeCount: Int, minimum: Int64, maximum: Int64, buckets: [(bucket: Int32, count: Int)]
+  ) {
+    var total = 0
+    for (bucket, held) in buckets {
+      guard held > 0, held <= Int(Int32.max), counts.updateValue(held, forKey: bucket) == nil else { return nil }
+      total += held
+    }
+    guard total > 0, total <= Int(Int32.max), minimum <= maximum, negativeCount >= 0, negativeCount <= total,
+      (negativeCount > 0) == (minimum < 0)
+    else { return nil }
+    count = total
+    self.negativeCount = negativeCount
+    self.minimum = minimum
+    self.maximum = maximum
+  }
+
+  /// The buckets in use, ascending with the latencies that they hold.
+  public var buckets: [(bucket: Int32, count: Int)] {
+    counts.sorted { $0.key < $1.key }.map { (bucket: $0.key, count: $0.value) }
+  }
+
   /// How many buckets are in use.
   public var bucketCount: Int { counts.count }
 

@@ -1,8 +1,8 @@
 import Compression
 
-/// The 20 bytes in front of a head. FORMAT.md section 5 draws them.
+/// The 24 bytes in front of a head. FORMAT.md section 5 draws them.
 public enum HeadRow {
-  public static let bytes = 20
+  public static let bytes = 24
   /// `CLWH`, as bytes in this order.
   public static let magic: UInt32 = 0x4857_4c43
 
@@ -17,8 +17,10 @@ public enum HeadRow {
     public static let number = 8
     /// u32: bytes of the columns before compression.
     public static let rawLength = 12
-    /// u32: CRC-32 of bytes 0..<16, then of everything behind the header.
-    public static let checksum = 16
+    /// u32: bytes behind the header.
+    public static let storedLength = 16
+    /// u32: CRC-32 of bytes 0..<20, then of everything behind the header.
+    public static let checksum = 20
   }
 }
 
@@ -57,7 +59,8 @@ struct HeadHeader {
   var rawLength: Int
 
   init(checking row: UnsafeRawBufferPointer) throws(BlockError) {
-    unsafe try checkRow(row, HeadRow.magic, HeadRow.bytes, checksumAt: HeadRow.Offset.checksum)
+    unsafe try checkRow(
+      row, HeadRow.magic, HeadRow.bytes, lengthAt: HeadRow.Offset.storedLength, checksumAt: HeadRow.Offset.checksum)
     number = unsafe Int(word(row, HeadRow.Offset.number))
     rawLength = unsafe Int(word(row, HeadRow.Offset.rawLength))
     guard number >= 1, number <= BlockLimits.blockCountMax else { throw .badHeader(field: "block number") }
@@ -73,14 +76,8 @@ struct DataHeader {
   var rawLength: Int
 
   init(checking row: UnsafeRawBufferPointer) throws(BlockError) {
-    guard row.count >= DataRow.bytes else { throw .truncated(needed: DataRow.bytes, available: row.count) }
-    if unsafe word(row, DataRow.Offset.magic) == DataRow.magic {
-      let stored = unsafe Int(word(row, DataRow.Offset.storedLength))
-      guard row.count == DataRow.bytes + stored else {
-        throw .truncated(needed: DataRow.bytes + stored, available: row.count)
-      }
-    }
-    unsafe try checkRow(row, DataRow.magic, DataRow.bytes, checksumAt: DataRow.Offset.checksum)
+    unsafe try checkRow(
+      row, DataRow.magic, DataRow.bytes, lengthAt: DataRow.Offset.storedLength, checksumAt: DataRow.Offset.checksum)
     number = unsafe Int(word(row, DataRow.Offset.number))
     eventCount = unsafe Int(word(row, DataRow.Offset.eventCount))
     rawLength = unsafe Int(word(row, DataRow.Offset.rawLength))
@@ -95,10 +92,12 @@ private func word(_ row: UnsafeRawBufferPointer, _ offset: Int) -> UInt32 {
 }
 
 private func checkRow(
-  _ row: UnsafeRawBufferPointer, _ magic: UInt32, _ headerBytes: Int, checksumAt: Int
+  _ row: UnsafeRawBufferPointer, _ magic: UInt32, _ headerBytes: Int, lengthAt: Int, checksumAt: Int
 ) throws(BlockError) {
   guard row.count >= headerBytes else { throw .truncated(needed: headerBytes, available: row.count) }
   guard unsafe word(row, 0) == magic else { throw .noBlock }
+  let length = unsafe headerBytes + Int(word(row, lengthAt))
+  guard row.count == length else { throw .truncated(needed: length, available: row.count) }
   let stored = unsafe word(row, checksumAt)
   let computed = unsafe rowChecksum(row, headerBytes: headerBytes, checksumAt: checksumAt)
   guard stored == computed else { throw .checksumMismatch(stored: stored, computed: computed) }

@@ -31,9 +31,11 @@ extension BlockEncoder {
     put(UInt32(number), &row)
     put(UInt32(columns.count), &row)
     put(UInt32(0), &row)
+    put(UInt32(0), &row)
     row.append(varint: UInt64(raw.count))
     unsafe row.append(raw.bytes)
     unsafe packed.withUnsafeBytes { unsafe row.append($0) }
+    row.replace(at: HeadRow.Offset.storedLength, with: UInt32(row.count - HeadRow.bytes))
     let checksum = unsafe rowChecksum(
       row.bytes, headerBytes: HeadRow.bytes, checksumAt: HeadRow.Offset.checksum)
     row.replace(at: HeadRow.Offset.checksum, with: checksum)

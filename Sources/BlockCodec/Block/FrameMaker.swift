@@ -11,6 +11,9 @@ public import EventModel
 
   public init() {}
 
+  /// What it holds on to.
+  public var memoryBytes: Int { sink.capacity + starts.capacity * 8 }
+
   /// The events of the run that was made last, as places in the block.
   public var events: Range<Int> { firstEvent..<(firstEvent + max(starts.count - 1, 0)) }
 

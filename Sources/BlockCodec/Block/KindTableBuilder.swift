@@ -8,7 +8,7 @@ public final class KindTableBuilder {
   /// In the order of their numbers.
   public private(set) var kinds: [EventKind] = []
   /// For each kind the number of its type; types are numbered as they appear among the kinds.
-  private(set) var typeNumbers: [UInt32] = []
+  public private(set) var typeNumbers: [UInt32] = []
   private var typeNumberByName: [[UInt8]: UInt32] = [:]
   private var nameBytes = 0
 

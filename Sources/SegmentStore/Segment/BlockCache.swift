@@ -23,7 +23,12 @@ final class BlockCache: @unchecked Sendable {
     var bytes = 0
   }
 
+  /// Workbenches that are kept for the next reader.
+  static let benchCountMax = 8
+
   let bytesMax: Int
+  /// Orders the uses of all readers of this cache.
+  let useClock = SegmentUseClock()
   private let lock = Lock()
   private var places: [Key: Int] = [:]
   /// A ring in order of use; entry 0 is its fixed point: `older` of it is the newest, `newer` of it the oldest.
@@ -31,8 +36,20 @@ final class BlockCache: @unchecked Sendable {
   private var free: [Int] = []
   private var counted = Counters()
   private var nextSegment = 1
+  private var benches: [BlockWorkbench] = []
 
   init(bytesMax: Int) { self.bytesMax = bytesMax }
+
+  /// Lends decoders; `body` may itself ask for others.
+  func withWorkbench<R, E: Error>(_ body: (BlockWorkbench) throws(E) -> R) throws(E) -> R {
+    let bench = lock.withLock { benches.popLast() } ?? BlockWorkbench()
+    defer {
+      if bench.memoryBytes <= BlockWorkbench.bytesMax {
+        lock.withLock { if benches.count < Self.benchCountMax { benches.append(bench) } }
+      }
+    }
+    return try body(bench)
+  }
 
   var counters: Counters { lock.withLock { counted } }
 

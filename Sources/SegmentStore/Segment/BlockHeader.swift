@@ -13,7 +13,7 @@ enum BlockHeader {
     static let magic = 0
     /// u8: version of the payload's layout.
     static let version = 4
-    /// u8: `BlockCodec`.
+    /// u8: `PayloadCodec`.
     static let codec = 5
     /// u16: reserved, 0; a reader refuses anything else.
     static let reserved = 6
@@ -31,7 +31,7 @@ enum BlockHeader {
 }
 
 /// How the payload of a block is compressed.
-enum BlockCodec: UInt8 {
+enum PayloadCodec: UInt8 {
   case stored = 0
   /// Raw DEFLATE (RFC 1951).
   case deflate = 1
@@ -68,7 +68,7 @@ extension BlockDecodeError: CustomStringConvertible {
 /// A checked header.
 struct BlockHeaderFields: Equatable {
   var number: Int
-  var codec: BlockCodec
+  var codec: PayloadCodec
   var eventCount: Int
   var rawLength: Int
   var storedLength: Int
@@ -93,7 +93,7 @@ struct BlockHeaderFields: Equatable {
     guard stored == computed else { throw .checksumMismatch(stored: stored, computed: computed) }
     let version = unsafe block[BlockHeader.Offset.version]
     guard version == BlockHeader.version else { throw .unsupportedVersion(version) }
-    guard let codec = unsafe BlockCodec(rawValue: block[BlockHeader.Offset.codec]) else {
+    guard let codec = unsafe PayloadCodec(rawValue: block[BlockHeader.Offset.codec]) else {
       throw unsafe .unknownCodec(block[BlockHeader.Offset.codec])
     }
     self.codec = codec

@@ -28,6 +28,11 @@ enum ChunkCoding {
 
   static func deflate(_ raw: [UInt8]) -> [UInt8] { Deflate.compress(raw, level: level) }
 
+  /// Nil unless it inflates to exactly so many bytes.
+  static func inflate(_ chunk: [UInt8], rawBytes: Int) -> [UInt8]? {
+    try? Deflate.decompress(chunk, outputBytes: rawBytes)
+  }
+
   static func inflate<Row: ChunkRow>(
     _ type: Row.Type, _ columns: [UInt8], rawBytes: Int
   ) throws(CodingError) -> [Row] {

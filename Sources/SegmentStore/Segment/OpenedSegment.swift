@@ -22,6 +22,10 @@ struct OpenedSegment {
   private(set) var longTraces: [SegmentTrace] = []
   private(set) var filters: [BloomFilter] = []
   private(set) var chunkBounds: [String: [ChunkBounds]] = [:]
+  /// Of the format: 1 or 2.
+  private(set) var version: Int64 = 0
+  /// Bytes of a row of the tapes; 0 in format 1.
+  private(set) var tapeRowBytes = 0
 
   init(path: String, files: any FileSystem) throws(StoreError) {
     self.path = path
@@ -32,8 +36,8 @@ struct OpenedSegment {
       fileBytes = try files.status(path).size
     } catch { throw StoreError.file(error) }
     descriptor = .empty
-    try Self.checkIdentity(connection, name, fileBytes: fileBytes)
-    rowCounts = try Self.readManifest(connection, name)
+    version = try Self.checkIdentity(connection, name, fileBytes: fileBytes)
+    rowCounts = try Self.readManifest(connection, name, version)
     var meta: [String: RowValue] = [:]
     try forEachRow(of: .meta) { (_, row) throws(StoreError) in
       if let key = row[0].text { meta[key] = row[1] }
@@ -42,9 +46,16 @@ struct OpenedSegment {
       throw SegmentReader.damage(name, "meta", "a value is missing or impossible")
     }
     self.descriptor = descriptor
-    try readZones()
-    try readFilters()
+    if version >= 2 {
+      guard let bytes = meta[SegmentFormat.tapeRowBytesName]?.integer, bytes >= 1, bytes <= 1 << 16 else {
+        throw SegmentReader.damage(name, "meta", "a value is missing or impossible")
+      }
+      tapeRowBytes = Int(bytes)
+    }
     try readChunkBounds()
+    if version == 1 { try readZones() } else { try readZoneChunks() }
+    try readLongTraces()
+    try readFilters()
     guard rowCount(.indexChunks) > 0 else { throw SegmentReader.damage(name, "index_chunks", "the index is missing") }
   }
 
@@ -58,7 +69,7 @@ struct OpenedSegment {
 
   private static func checkIdentity(
     _ connection: SegmentConnection, _ name: String, fileBytes: Int
-  ) throws(StoreError) {
+  ) throws(StoreError) -> Int64 {
     guard try connection.pragma("application_id") == SegmentFormat.applicationID else {
       throw SegmentReader.damage(name, "header", "it is no segment of Clew")
     }
@@ -75,16 +86,18 @@ struct OpenedSegment {
     guard expected == Int64(fileBytes) else {
       throw SegmentReader.damage(name, "file", "\(expected) bytes expected, \(fileBytes) found")
     }
+    return version
   }
 
   private static func readManifest(
-    _ connection: SegmentConnection, _ name: String
+    _ connection: SegmentConnection, _ name: String, _ version: Int64
   ) throws(StoreError) -> [String: Int] {
     var counts: [String: Int] = [:]
     let isNewer = try connection.pragma("user_version") & 0xffff > SegmentFormat.writeVersion
-    let known = SegmentTable.counted.count
+    let tables = SegmentTable.counted(version)
+    let known = tables.count
     try connection.forEachRow(of: .manifest, count: known, ignoresMore: isNewer) { (id, row) throws(StoreError) in
-      let table = SegmentTable.counted[id - 1]
+      let table = tables[id - 1]
       guard row[0].text == table.nameText, let count = row[1].integer, count >= 0, count <= Int64(Int32.max) else {
         throw SegmentReader.damage(name, "manifest \(id)", "a value is impossible")
       }
@@ -106,6 +119,39 @@ struct OpenedSegment {
       zones.append(zone)
     }
     self.zones = zones
+  }
+
+  /// Format 2: zones in chunks, back to back on the tapes.
+  private mutating func readZoneChunks() throws(StoreError) {
+    let name = descriptor.name
+    var zones: [BlockZone] = []
+    for bounds in chunkBounds[SegmentTable.zones.nameText] ?? [] {
+      let place = "block_zones \(bounds.chunk)"
+      let row = try connection.row(bounds.chunk, of: .zones)
+      guard let columns = row[0].blob,
+        let rows = try? ChunkCoding.inflate(BlockZone.self, columns, rawBytes: bounds.rawBytes),
+        rows.count == bounds.rowCount
+      else { throw SegmentReader.damage(name, place, "a value is impossible") }
+      for zone in rows {
+        let last = zones.last
+        guard zone.isPossible, zone.number == zones.count + 1,
+          zone.headStart == (last.map { $0.headStart + $0.headBytes } ?? 0),
+          zone.dataStart == (last.map { $0.dataStart + $0.dataBytes } ?? 0)
+        else { throw SegmentReader.damage(name, place, "block \(zone.number) is impossible") }
+        zones.append(zone)
+      }
+    }
+    guard let last = zones.last,
+      rows(forBytes: last.headStart + last.headBytes) == rowCount(.headTape),
+      rows(forBytes: last.dataStart + last.dataBytes) == rowCount(.dataTape)
+    else { throw SegmentReader.damage(name, "manifest", "the tapes are not as long as their blocks") }
+    self.zones = zones
+  }
+
+  private func rows(forBytes bytes: Int) -> Int { (bytes + tapeRowBytes - 1) / tapeRowBytes }
+
+  private mutating func readLongTraces() throws(StoreError) {
+    let name = descriptor.name
     var traces: [SegmentTrace] = []
     try forEachRow(of: .longTraces) { (id, row) throws(StoreError) in
       guard let trace = SegmentTrace(row: row), trace.lastBlock <= zones.count else {
@@ -146,7 +192,7 @@ struct OpenedSegment {
           chunk: Int(numbers[0]), rowCount: Int(numbers[1]), first: numbers[2], last: numbers[3],
           rawBytes: Int(numbers[4])))
     }
-    for table in SegmentTable.chunked where (bounds[table.nameText]?.count ?? 0) != rowCount(table) {
+    for table in SegmentTable.chunked(version) where (bounds[table.nameText]?.count ?? 0) != rowCount(table) {
       throw SegmentReader.damage(name, "chunk_bounds", "chunks of \(table.name) are missing")
     }
     chunkBounds = bounds

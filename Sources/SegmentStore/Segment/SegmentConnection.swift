@@ -8,6 +8,8 @@ final class SegmentConnection: @unchecked Sendable {
   private let connection: Connection
   private var blockStatement: Statement?
   private var chunkStatement: Statement?
+  private var headStatement: Statement?
+  private var dataStatement: Statement?
 
   init(path: String, name: String, files: any FileSystem) throws(StoreError) {
     self.name = name
@@ -36,7 +38,8 @@ final class SegmentConnection: @unchecked Sendable {
   func structureProblems() throws(StoreError) -> [String] {
     var found: [String] = []
     let schema = try prepare("SELECT sql FROM sqlite_schema ORDER BY rowid")
-    var expected = SegmentTable.all.map(\.createSQL)[...]
+    let version = try pragma("user_version") >> 16
+    var expected = SegmentTable.all(version).map(\.createSQL)[...]
     let isNewer = try pragma("user_version") & 0xffff > SegmentFormat.writeVersion
     while try schema.step() {
       if isNewer && expected.isEmpty { break }
@@ -62,6 +65,40 @@ final class SegmentConnection: @unchecked Sendable {
     let bytes = statement.blob(0)
     statement.reset()
     return bytes
+  }
+
+  /// Reads a stretch of a tape. `row` is emptied first.
+  func readTape(
+    _ table: SegmentTable, from start: Int, count: Int, rowBytes: Int, into bytes: inout [UInt8]
+  ) throws(StoreError) {
+    bytes.removeAll(keepingCapacity: true)
+    bytes.reserveCapacity(count)
+    let statement = try tapeStatement(table)
+    let first = start / rowBytes + 1
+    let last = (start + count - 1) / rowBytes + 1
+    try statement.bind(1, first)
+    try statement.bind(2, last)
+    defer { statement.reset() }
+    var offset = start - (first - 1) * rowBytes
+    for row in first...last {
+      guard try statement.step() else { throw SegmentReader.damage(name, "\(table.name) \(row)", "the row is missing") }
+      let wanted = min(rowBytes - offset, count - bytes.count)
+      let fits = unsafe statement.withBlob(0) { blob in
+        guard blob.count >= offset + wanted, blob.count <= rowBytes else { return false }
+        unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: blob[offset..<(offset + wanted)]))
+        return true
+      }
+      guard fits else { throw SegmentReader.damage(name, "\(table.name) \(row)", "it has another length") }
+      offset = 0
+    }
+  }
+
+  private func tapeStatement(_ table: SegmentTable) throws(StoreError) -> Statement {
+    let isHead = table.nameText == SegmentTable.headTape.nameText
+    if let known = isHead ? headStatement : dataStatement { return known }
+    let made = try prepare("SELECT bytes FROM \(table.name) WHERE id BETWEEN ? AND ?")
+    if isHead { headStatement = made } else { dataStatement = made }
+    return made
   }
 
   /// Calls `body` with the bytes of one chunk of the index, after checking them.
@@ -135,62 +172,5 @@ final class SegmentConnection: @unchecked Sendable {
       throw SegmentReader.damage(name, "\(table.name) \(id)", "the checksum does not match")
     }
     return values
-  }
-}
-
-/// Lends connections to threads: at most four, opened when needed; further threads wait.
-final class ConnectionPool: @unchecked Sendable {
-  // `@unchecked Sendable`: all state is touched inside `lock` only.
-  static let connectionCountMax = 4
-  private let path: String
-  private let name: String
-  private let files: any FileSystem
-  private let lock = Lock()
-  private var idle: [SegmentConnection] = []
-  private var openCount = 0
-  /// Falls when no more can be opened: the file has been deleted by retention, or descriptors are short.
-  private var openMax = ConnectionPool.connectionCountMax
-
-  init(path: String, name: String, files: any FileSystem, first: SegmentConnection) {
-    self.files = files
-    self.path = path
-    self.name = name
-    idle = [first]
-    openCount = 1
-  }
-
-  func withConnection<R>(_ body: (SegmentConnection) throws(StoreError) -> R) throws(StoreError) -> R {
-    let connection = try borrow()
-    defer { giveBack(connection) }
-    return try body(connection)
-  }
-
-  private func borrow() throws(StoreError) -> SegmentConnection {
-    let known: SegmentConnection? = lock.withLock {
-      while idle.isEmpty && openCount >= openMax { lock.wait() }
-      if let connection = idle.popLast() { return connection }
-      openCount += 1
-      return nil
-    }
-    if let known { return known }
-    do {
-      return try SegmentConnection(path: path, name: name, files: files)
-    } catch {
-      let alone = lock.withLock {
-        openCount -= 1
-        openMax = max(1, openCount)
-        return openCount == 0
-      }
-      // The first connection is never closed, so others exist: their turn will come.
-      if alone { throw error }
-      return try borrow()
-    }
-  }
-
-  private func giveBack(_ connection: SegmentConnection) {
-    lock.withLock {
-      idle.append(connection)
-      lock.wakeAll()
-    }
   }
 }

@@ -118,16 +118,13 @@ final class SegmentOrdinalCursor {
   private func forEachRecord(_ body: (EventView, Identifier?) throws(StoreError) -> Void) throws(StoreError) {
     for zone in reader.blocks where zone.lastOrdinal > after {
       let block = try reader.readBlock(zone.number)
-      for run in block.runs {
-        for index in run.events {
-          try block.withEvent(at: index) { (event) throws(StoreError) in
-            guard event.ordinal > after else { return }
-            guard event.ordinal >= reader.descriptor.firstOrdinal, event.ordinal <= reader.descriptor.lastOrdinal else {
-              throw reader.damage("block \(zone.number)", "ordinal \(event.ordinal) is outside the segment")
-            }
-            try body(event, run.trace)
-          }
+      _ = try reader.walkAll(block) { (event, trace) throws(StoreError) in
+        guard event.ordinal > after else { return .proceed }
+        guard event.ordinal >= reader.descriptor.firstOrdinal, event.ordinal <= reader.descriptor.lastOrdinal else {
+          throw reader.damage("block \(zone.number)", "ordinal \(event.ordinal) is outside the segment")
         }
+        try body(event, trace)
+        return .proceed
       }
     }
   }

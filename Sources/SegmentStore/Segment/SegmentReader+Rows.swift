@@ -5,19 +5,21 @@ import TraceStore
 // What a segment holds beside events.
 
 extension SegmentReader {
-  /// Edges whose child was created in the range, by the time of the child. Cost: the chunks that touch the range.
+  /// Edges whose child was created in the range. Cost: the heads of the blocks, and the chunks, that touch the range.
   func forEachEdge(
     in range: TimeRange, _ body: (SegmentEdge) throws(StoreError) -> Void
   ) throws(StoreError) {
     guard let bounds = range.closed else { return }
+    if version >= 2 { try forEachHeadEdge(in: bounds, body) }
     try forEachRow(SegmentEdge.self, in: bounds, body)
   }
 
-  /// Failed events that were created in the range, by time.
+  /// Failed events that were created in the range. Cost: as for edges.
   func forEachFailure(
     in range: TimeRange, _ body: (SegmentFailure) throws(StoreError) -> Void
   ) throws(StoreError) {
     guard let bounds = range.closed else { return }
+    if version >= 2 { return try forEachHeadFailure(in: bounds, body) }
     try forEachRow(SegmentFailure.self, in: bounds, body)
   }
 
@@ -40,12 +42,8 @@ extension SegmentReader {
   func labels() throws(StoreError) -> [(index: UInt32, labels: EventLabels)] {
     var result: [(index: UInt32, labels: EventLabels)] = []
     try forEachRow(of: .labels) { (id, row) throws(StoreError) in
-      guard let index = row[0].integer.flatMap(UInt32.init(exactly:)), let source = row[1].text,
-        let service = row[2].text, let handler = row[3].text, let type = row[4].text,
-        let identity = row[5].integer.flatMap(UInt8.init(exactly:)).flatMap(HandlerIdentity.init(rawValue:))
-      else { throw damage("labels \(id)", "a value is impossible") }
-      result.append(
-        (index, EventLabels(source: source, service: service, handler: handler, type: type, identity: identity)))
+      guard let (index, names) = EventLabels.row(row) else { throw damage("labels \(id)", "a value is impossible") }
+      result.append((index, names))
     }
     return result
   }
@@ -62,7 +60,8 @@ extension SegmentReader {
     return result
   }
 
-  /// Everything that was given to `SegmentWriter.finish`. Memory: all of it; see the methods above for one row at a time.
+  /// What was given to `SegmentWriter.finish`, with the edges of heads. Memory: all of it; see the methods above for one
+  /// row at a time.
   func extras() throws(StoreError) -> SegmentExtras {
     var extras = SegmentExtras()
     extras.labels = try labels()
@@ -80,9 +79,7 @@ extension SegmentReader {
   private func forEachRow(
     of table: SegmentTable, _ body: (Int, [RowValue]) throws(StoreError) -> Void
   ) throws(StoreError) {
-    try pool.withConnection { (connection) throws(StoreError) in
-      try connection.forEachRow(of: table, count: rowCounts[table.nameText] ?? 0, body)
-    }
+    try resources.forEachRow(of: table, body)
   }
 
   /// Rows of one kind with a bound in `range`, in order.
@@ -97,7 +94,7 @@ extension SegmentReader {
 
   /// One chunk, checked against its bounds.
   func chunk<Row: ChunkRow>(_ type: Row.Type, _ bounds: ChunkBounds) throws(StoreError) -> [Row] {
-    let stored = try pool.withConnection { (connection) throws(StoreError) in
+    let stored = try resources.withConnection { (connection) throws(StoreError) in
       try connection.row(bounds.chunk, of: SegmentTable.chunks(type))
     }
     let place = "\(Row.table) \(bounds.chunk)"

@@ -5,15 +5,21 @@ enum SegmentFormat {
   /// `Clew` as bytes; `PRAGMA application_id`.
   static let applicationID: Int64 = 0x436c_6577
   /// The oldest program that may read the file.
-  static let readVersion: Int64 = 1
+  static let readVersion: Int64 = 2
   /// The program that wrote it.
-  static let writeVersion: Int64 = 1
+  static let writeVersion: Int64 = 2
   /// `PRAGMA user_version`.
   static let userVersion = readVersion << 16 | writeVersion
   /// Measured (FORMAT.md section 11): smaller pages cost time for blocks, larger ones bytes at their ends.
   static let pageBytes = 4096
-  /// Of DEFLATE, for blocks: level 6 takes half as much time again and saves 3 bytes in a hundred.
-  static let level = 4
+  /// Of DEFLATE, for blocks.
+  static let level = 6
+
+  /// Rows of `dictionaries`: which kinds follow which; what the bodies of events are coded with.
+  static let followersName = "followers"
+  static let bodyName = "body"
+  /// Row of `meta`: bytes of a row of the tapes.
+  static let tapeRowBytesName = "tape_row_bytes"
 
   /// The rows of `filters`, in order.
   static let filterNames = ["correlation", "event id", "outside cause"]
@@ -67,6 +73,24 @@ struct SegmentTable: Sendable {
       ("identity", "INTEGER"),
     ])
   static let sources = SegmentTable(name: "sources", columns: [("source", "INTEGER"), ("name", "TEXT")])
+  /// Rows of one page each; heads, or the data of blocks, lie on them back to back.
+  /// `part` is 1 and takes a byte: it tells rows of the two tapes apart where the pages above them are lost.
+  static let headTape = SegmentTable(
+    name: "head_tape", columns: [("bytes", "BLOB"), ("part", "INTEGER")], hasChecksum: false)
+  static let dataTape = SegmentTable(name: "data_tape", columns: [("bytes", "BLOB")], hasChecksum: false)
+  static let zones = chunks(BlockZone.self)
+  static let kinds = SegmentTable(
+    name: "kinds",
+    columns: [
+      ("label", "INTEGER"), ("flags", "INTEGER"), ("class", "INTEGER"), ("failure", "INTEGER"),
+      ("correlation_form", "INTEGER"), ("source", "INTEGER"), ("schema_version", "TEXT"),
+    ])
+  static let dictionaries = SegmentTable(
+    name: "dictionaries", columns: [("name", "TEXT"), ("raw_bytes", "INTEGER"), ("chunk", "BLOB")])
+  static let failureCounts = SegmentTable(
+    name: "failure_counts", columns: [("label", "INTEGER"), ("failure_count", "INTEGER")])
+  static let sketches = chunks(SegmentSketch.self)
+  static let uncounted = chunks(UncountedFailure.self)
   static let edges = chunks(SegmentEdge.self)
   static let failures = chunks(SegmentFailure.self)
   static let unresolved = chunks(UnresolvedChild.self)
@@ -82,13 +106,26 @@ struct SegmentTable: Sendable {
   /// How many rows each of the other tables has; written last.
   static let manifest = SegmentTable(name: "manifest", columns: [("table_name", "TEXT"), ("row_count", "INTEGER")])
 
-  /// All but `manifest`, in the order in which that names them.
-  static let counted = [
-    meta, blocks, blockData, longTraces, indexChunks, filters, labels, sources, edges, failures, unresolved, healed,
-    uncorrelated, chunkBounds,
-  ]
-  static let chunked = [edges, failures, unresolved, healed, uncorrelated]
-  static let all = counted + [manifest]
+  /// All but `manifest`, in the order in which that names them, by the version of the format.
+  static func counted(_ version: Int64) -> [SegmentTable] {
+    version == 1
+      ? [
+        meta, blocks, blockData, longTraces, indexChunks, filters, labels, sources, edges, failures, unresolved, healed,
+        uncorrelated, chunkBounds,
+      ]
+      : [
+        meta, headTape, dataTape, zones, longTraces, indexChunks, filters, labels, sources, kinds, dictionaries,
+        sketches, failureCounts, uncounted, edges, unresolved, healed, uncorrelated, chunkBounds,
+      ]
+  }
+
+  static func chunked(_ version: Int64) -> [SegmentTable] {
+    version == 1
+      ? [edges, failures, unresolved, healed, uncorrelated]
+      : [zones, sketches, uncounted, edges, unresolved, healed, uncorrelated]
+  }
+
+  static func all(_ version: Int64) -> [SegmentTable] { counted(version) + [manifest] }
 
   static func chunks<Row: ChunkRow>(_ type: Row.Type) -> SegmentTable {
     SegmentTable(name: Row.table, columns: [("columns", "BLOB")])

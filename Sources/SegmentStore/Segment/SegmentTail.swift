@@ -1,68 +1,129 @@
+import BlockCodec
 import EventModel
 import TraceStore
 
 /// Writes the tables of a segment that are written when all its blocks are.
-struct SegmentTail {
-  let connection: Connection
+final class SegmentTail {
+  private let connection: Connection
+  private let bounds: RowInserter
+  /// Rows by table.
+  var counts: [String: Int] = [:]
 
-  func write(zones: [BlockZone], longTraces: [SegmentTrace], counts: inout [String: Int]) throws(StoreError) {
-    let blocks = try RowInserter(connection, SegmentTable.blocks)
-    for zone in zones { try blocks.insert(zone.row) }
-    counts[SegmentTable.blocks.nameText] = blocks.rowCount
-    let traces = try RowInserter(connection, SegmentTable.longTraces)
-    for trace in longTraces { try traces.insert(trace.row) }
-    counts[SegmentTable.longTraces.nameText] = traces.rowCount
+  init(_ connection: Connection) throws(StoreError) {
+    self.connection = connection
+    bounds = try RowInserter(connection, SegmentTable.chunkBounds)
   }
 
-  func write(index: IndexBuilder, blockCount: Int, counts: inout [String: Int]) throws(StoreError) {
-    let chunks = try RowInserter(connection, SegmentTable.indexChunks)
-    try index.forEachChunk(blockCount: blockCount) { (_, chunk) throws(StoreError) in
-      try chunks.insert([.blob(chunk)])
-    }
-    counts[SegmentTable.indexChunks.nameText] = chunks.rowCount
-    let filters = try RowInserter(connection, SegmentTable.filters)
-    for (name, keys) in zip(
-      SegmentFormat.filterNames, [index.correlations, index.eventIDs, index.outsideCauses])
-    {
-      var filter = BloomFilter(expectedKeyCount: keys.hashes.count)
-      for hash in keys.hashes { filter.insert(hash) }
-      try filters.insert([.text(name), .count(keys.hashes.count), .blob(filter.bytes)])
-    }
-    counts[SegmentTable.filters.nameText] = filters.rowCount
+  private func write(_ table: SegmentTable, _ body: (RowInserter) throws(StoreError) -> Void) throws(StoreError) {
+    let inserter = try RowInserter(connection, table)
+    try body(inserter)
+    counts[table.nameText] = inserter.rowCount
   }
 
-  func write(extras: SegmentExtras, counts: inout [String: Int]) throws(StoreError) {
-    let labels = try RowInserter(connection, SegmentTable.labels)
-    for (index, names) in extras.labels.sorted(by: { $0.index < $1.index }) {
-      try labels.insert([
-        .integer(Int64(index)), .text(names.source), .text(names.service), .text(names.handler), .text(names.type),
-        .integer(Int64(names.identity.rawValue)),
-      ])
+  func write(zones: [BlockZone], longTraces: [SegmentTrace]) throws(StoreError) {
+    try write(chunksOf: zones)
+    try write(.longTraces) { (rows) throws(StoreError) in
+      for trace in longTraces { try rows.insert(trace.row) }
     }
-    counts[SegmentTable.labels.nameText] = labels.rowCount
-    let sources = try RowInserter(connection, SegmentTable.sources)
-    for (index, name) in extras.sources.sorted(by: { $0.index < $1.index }) {
-      try sources.insert([.integer(Int64(index)), .text(name)])
+  }
+
+  func write(index: IndexBuilder, blockCount: Int) throws(StoreError) {
+    try write(.indexChunks) { (rows) throws(StoreError) in
+      try index.forEachChunk(blockCount: blockCount) { (_, chunk) throws(StoreError) in
+        try rows.insert([.blob(chunk)])
+      }
     }
-    counts[SegmentTable.sources.nameText] = sources.rowCount
-    let bounds = try RowInserter(connection, SegmentTable.chunkBounds)
-    try write(chunksOf: extras.edges, bounds, counts: &counts)
-    try write(chunksOf: extras.failures, bounds, counts: &counts)
-    try write(chunksOf: extras.unresolved, bounds, counts: &counts)
-    try write(chunksOf: extras.healed.map { HealedChild(ordinal: $0) }, bounds, counts: &counts)
-    try write(chunksOf: extras.uncorrelated, bounds, counts: &counts)
+    try write(.filters) { (rows) throws(StoreError) in
+      for (name, keys) in zip(
+        SegmentFormat.filterNames, [index.correlations, index.eventIDs, index.outsideCauses])
+      {
+        var filter = BloomFilter(expectedKeyCount: keys.hashes.count)
+        for hash in keys.hashes { filter.insert(hash) }
+        try rows.insert([.text(name), .count(keys.hashes.count), .blob(filter.bytes)])
+      }
+    }
+  }
+
+  func write(
+    extras: SegmentExtras, encoder: BlockEncoder, sketches: SketchBook, uncounted: [UncountedFailure]
+  ) throws(StoreError) {
+    var extras = extras
+    var book = LabelBook()
+    var names: [UInt32: String] = [:]
+    for (index, name) in extras.sources { names[index] = name }
+    let table = encoder.kinds
+    let labelOfKind = book.numbers(of: table.kinds) { names[$0] ?? "source \($0)" }
+    let overflow = book.number(of: LabelBook.overflow)
+    extras.renumberLabels(&book, overflow)
+    var labelOfType: [UInt32] = []
+    for (kind, type) in table.typeNumbers.enumerated() where Int(type) == labelOfType.count {
+      labelOfType.append(labelOfKind[kind])
+    }
+    try write(labels: book.labels, sources: extras.sources)
+    try write(kinds: table, labelOfKind: labelOfKind, dictionary: encoder.dictionary)
+    try write(
+      chunksOf: sketches.sketches(
+        labelOfKind: labelOfKind, labelOfType: labelOfType, overflow: overflow, edges: extras.edges,
+        labels: book.labels))
+    try write(.failureCounts) { (rows) throws(StoreError) in
+      for (label, count) in sketches.failureCounts(labelOfKind: labelOfKind, overflow: overflow) {
+        try rows.insert([.integer(Int64(label)), .count(count)])
+      }
+    }
+    try write(chunksOf: uncounted)
+    try write(chunksOf: extras.edges)
+    try write(chunksOf: extras.unresolved)
+    try write(chunksOf: extras.healed.map { HealedChild(ordinal: $0) })
+    try write(chunksOf: extras.uncorrelated)
     counts[SegmentTable.chunkBounds.nameText] = bounds.rowCount
   }
 
-  private func write<Row: ChunkRow>(
-    chunksOf rows: [Row], _ bounds: RowInserter, counts: inout [String: Int]
+  private func write(labels: [EventLabels], sources: [(index: UInt32, name: String)]) throws(StoreError) {
+    try write(.labels) { (rows) throws(StoreError) in
+      for (number, names) in labels.enumerated() {
+        try rows.insert([
+          .count(number), .text(names.source), .text(names.service), .text(names.handler), .text(names.type),
+          .integer(Int64(names.identity.rawValue)),
+        ])
+      }
+    }
+    try write(.sources) { (rows) throws(StoreError) in
+      for (index, name) in sources.sorted(by: { $0.index < $1.index }) {
+        try rows.insert([.integer(Int64(index)), .text(name)])
+      }
+    }
+  }
+
+  private func write(
+    kinds table: KindTableBuilder, labelOfKind: [UInt32], dictionary: DictionaryBuilder
   ) throws(StoreError) {
+    try write(.kinds) { (rows) throws(StoreError) in
+      for (kind, label) in zip(table.kinds, labelOfKind) { try rows.insert(kind.row(label: label)) }
+    }
+    try write(.dictionaries) { (rows) throws(StoreError) in
+      let followers = table.encodedFollowers()
+      try rows.insert([
+        .text(SegmentFormat.followersName), .count(followers.count), .blob(ChunkCoding.deflate(followers)),
+      ])
+      for chunk in dictionary.encodedChunks() {
+        try rows.insert([.text(SegmentFormat.bodyName), .count(chunk.count), .blob(chunk)])
+      }
+    }
+  }
+
+  /// As many rows a chunk as its limits allow.
+  private func write<Row: ChunkRow>(chunksOf rows: [Row]) throws(StoreError) {
     let inserter = try RowInserter(connection, SegmentTable.chunks(Row.self))
     let sorted = rows.sorted { $0.bound < $1.bound }
     var start = 0
+    var rowCount = SegmentLimits.chunkRowCountMax
     while start < sorted.count {
-      let end = min(start + SegmentLimits.chunkRowCountMax, sorted.count)
+      let end = min(start + rowCount, sorted.count)
       let raw = ChunkCoding.encode(sorted[start..<end])
+      if raw.count > SegmentLimits.chunkRawBytesMax, end - start > 1 {
+        rowCount = (end - start) / 2
+        continue
+      }
       try inserter.insert([.blob(ChunkCoding.deflate(raw))])
       try bounds.insert([
         .text("\(Row.table)"), .count(inserter.rowCount), .count(end - start), .integer(sorted[start].bound),
@@ -73,17 +134,61 @@ struct SegmentTail {
     counts["\(Row.table)"] = inserter.rowCount
   }
 
-  func write(meta total: SegmentDescriptor, counts: inout [String: Int]) throws(StoreError) {
-    let meta = try RowInserter(connection, SegmentTable.meta)
-    for (name, value) in total.metaRows { try meta.insert([.text(name), value]) }
-    counts[SegmentTable.meta.nameText] = meta.rowCount
+  func write(meta total: SegmentDescriptor, tapeRowBytes: Int) throws(StoreError) {
+    try write(.meta) { (rows) throws(StoreError) in
+      for (name, value) in total.metaRows { try rows.insert([.text(name), value]) }
+      try rows.insert([.text(SegmentFormat.tapeRowBytesName), .count(tapeRowBytes)])
+    }
   }
 
-  func writeManifest(_ counts: [String: Int]) throws(StoreError) {
+  func writeManifest() throws(StoreError) {
     let manifest = try RowInserter(connection, SegmentTable.manifest)
-    for table in SegmentTable.counted {
+    for table in SegmentTable.counted(SegmentFormat.writeVersion) {
       try manifest.insert([.text(table.nameText), .count(counts[table.nameText] ?? 0)])
     }
+  }
+}
+
+extension SegmentExtras {
+  /// From the store's label numbers to those of the segment.
+  fileprivate mutating func renumberLabels(_ book: inout LabelBook, _ overflow: UInt32) {
+    var numbers: [UInt32: UInt32] = [:]
+    for (index, names) in labels { numbers[index] = book.number(of: names) }
+    func number(_ label: UInt32) -> UInt32 { numbers[label] ?? overflow }
+    for row in edges.indices {
+      edges[row].childLabel = number(edges[row].childLabel)
+      edges[row].causeLabel = number(edges[row].causeLabel)
+    }
+    for row in unresolved.indices { unresolved[row].label = number(unresolved[row].label) }
+    for row in uncorrelated.indices { uncorrelated[row].label = number(uncorrelated[row].label) }
+  }
+}
+
+extension EventKind {
+  /// The columns of `kinds`.
+  func row(label: UInt32) -> [RowValue] {
+    [
+      .integer(Int64(label)), .integer(Int64(flags.rawValue)), .integer(Int64(eventClass)),
+      .integer(Int64(failureAndIdentity & 15)), .integer(Int64(correlationForm.rawValue)),
+      .integer(Int64(sourceIndex)), .text(schemaVersion),
+    ]
+  }
+
+  /// Nil if a value is of the wrong type or impossible. The names are those of its label.
+  init?(row: [RowValue], labels: [EventLabels]) {
+    guard let label = row[0].integer, label >= 0, label < Int64(labels.count),
+      let flags = row[1].integer.flatMap(UInt16.init(exactly:)), let source = row[5].integer,
+      let eventClass = row[2].integer.flatMap(UInt8.init(exactly:)),
+      let failure = row[3].integer.flatMap(UInt8.init(exactly:)), failure < 16,
+      let form = row[4].integer.flatMap(UInt8.init(exactly:)).flatMap(CorrelationForm.init(rawValue:)),
+      let sourceIndex = UInt32(exactly: source), let schemaVersion = row[6].textBytes
+    else { return nil }
+    let names = labels[Int(label)]
+    self.init(
+      flags: EventFrame.Flags(rawValue: flags), eventClass: eventClass,
+      failureAndIdentity: failure | names.identity.rawValue << 4, correlationForm: form, sourceIndex: sourceIndex,
+      type: Array(names.type.utf8), service: Array(names.service.utf8), handler: Array(names.handler.utf8),
+      schemaVersion: schemaVersion)
   }
 }
 

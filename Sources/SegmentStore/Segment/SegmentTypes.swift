@@ -1,4 +1,5 @@
 public import EventModel
+import TraceStore
 
 /// What a sealed segment holds, in one glance; read from its `meta` table.
 public struct SegmentDescriptor: Hashable, Sendable {
@@ -98,6 +99,27 @@ struct BlockZone: Hashable, Sendable {
   var traceCount: Int
   /// Bytes of the frames.
   var rawBytes: Int
+  /// Where head and data are on their tapes; 0 in a segment of format 1.
+  var headStart = 0
+  var headBytes = 0
+  var dataStart = 0
+  var dataBytes = 0
+}
+
+/// Latencies of the edges between one kind of effect and one type of cause in one segment.
+struct SegmentSketch: Hashable, Sendable {
+  var childLabel: UInt32
+  /// A label with the type of the causes; its other names mean nothing.
+  var causeLabel: UInt32
+  /// Edges whose child failed.
+  var failureCount: Int
+  /// Count, negative ones, least, most, and buckets.
+  var latencies: LatencySketch
+}
+
+/// A failed event that does not count: a later event of its id in its trace.
+struct UncountedFailure: Hashable, Sendable {
+  var ordinal: Int64
 }
 
 /// The part of a trace that one segment holds.

@@ -25,6 +25,11 @@ struct SegmentVerifier {
   private var openIsIncomplete = false
   private var lastOrdinalOfTrace = Int64.min
 
+  // What heads add up to.
+  private var sketches = SketchBook()
+  private var sketchesAreIncomplete = false
+  private var uncounted: Set<Int64> = []
+
   /// - Returns: an empty list for a sound segment.
   /// - Throws: `.notFound`, `.inputOutput`, `.unsupportedFormat`; damage is a problem in the list.
   static func verify(
@@ -55,6 +60,7 @@ struct SegmentVerifier {
     try checkStructure()
     try checkRows()
     for number in 1...max(1, reader.blocks.count) where number <= reader.blocks.count { try check(block: number) }
+    try checkSketches()
     checkCounts()
   }
 
@@ -85,32 +91,42 @@ struct SegmentVerifier {
   private mutating func checkStructure() throws(StoreError) {
     let reader = self.reader
     let found = try attempt(.file, "schema") { () throws(StoreError) -> [String] in
-      try reader.pool.withConnection { (connection) throws(StoreError) in try connection.structureProblems() }
+      try reader.resources.withConnection { (connection) throws(StoreError) in try connection.structureProblems() }
     }
     for problem in found ?? [] { note(.file, "pages", problem) }
   }
 
   private mutating func checkRows() throws(StoreError) {
     let reader = self.reader
-    for table in [SegmentTable.labels, .sources] {
+    for table in [SegmentTable.labels, .sources] + (reader.hasHeads ? [.kinds, .dictionaries, .failureCounts] : []) {
       for id in 0..<(reader.rowCounts[table.nameText] ?? 0) {
         let place = "\(table.name) \(id + 1)"
         _ = try attempt(.row, place) { () throws(StoreError) in
-          try reader.pool.withConnection { (connection) throws(StoreError) in try connection.row(id + 1, of: table) }
+          try reader.resources.withConnection { (connection) throws(StoreError) in try connection.row(id + 1, of: table)
+          }
         }
       }
     }
     _ = try attempt(.row, "labels") { () throws(StoreError) in try reader.labels() }
     _ = try attempt(.row, "sources") { () throws(StoreError) in try reader.sources() }
     try checkChunks(SegmentEdge.self)
-    try checkChunks(SegmentFailure.self)
+    if reader.hasHeads {
+      try checkChunks(BlockZone.self)
+      try checkChunks(SegmentSketch.self)
+      try checkChunks(UncountedFailure.self)
+      let ordinals = try attempt(.row, "uncounted_failures") { () throws(StoreError) in try reader.uncountedFailures() }
+      uncounted = ordinals ?? []
+      _ = try attempt(.row, "dictionaries") { () throws(StoreError) in try reader.resources.tools() }
+    } else {
+      try checkChunks(SegmentFailure.self)
+    }
     try checkChunks(UnresolvedChild.self)
     try checkChunks(HealedChild.self)
     try checkChunks(UncorrelatedEvent.self)
     for chunk in 0..<reader.indexChunkCount {
       var bytes: [UInt8]?
       _ = try attempt(.index, "index_chunks \(chunk + 1)") { () throws(StoreError) in
-        try reader.pool.withConnection { (connection) throws(StoreError) in
+        try reader.resources.withConnection { (connection) throws(StoreError) in
           unsafe try connection.withIndexChunk(chunk) { bytes = unsafe Array($0) }
         }
       }
@@ -135,19 +151,25 @@ struct SegmentVerifier {
   private mutating func check(block number: Int) throws(StoreError) {
     let reader = self.reader
     let place = "block \(number)"
-    let decoded = try attempt(.block, place) { () throws(StoreError) in try reader.readBlock(number) }
+    var zone = BlockZone(emptyNumber: number)
+    let decoded = try attempt(.block, place) { () throws(StoreError) in
+      let block = try reader.readBlock(number)
+      try checkEvents(of: block, &zone)
+      return block
+    }
     guard let block = decoded else {
       if open != nil { openIsIncomplete = true }
+      sketchesAreIncomplete = true
       return
     }
-    var zone = BlockZone(emptyNumber: number)
-    var streams = KeySet()
-    for run in block.runs {
-      beginRun(run, number)
-      for index in run.events { block.withEvent(at: index) { check($0, run, number, &zone, &streams) } }
-      if !run.goesOn { endTrace(run, number) }
+    if case .columns(let data) = block.content, let kinds = try? reader.kinds() {
+      sketches.add(data.head, kinds: kinds.table.kinds, typeNumbers: kinds.table.typeNumbers) {
+        uncounted.contains($0)
+      }
     }
     let claimed = reader.blocks[number - 1]
+    (zone.headStart, zone.headBytes) = (claimed.headStart, claimed.headBytes)
+    (zone.dataStart, zone.dataBytes) = (claimed.dataStart, claimed.dataBytes)
     zone.traceCount = claimed.traceCount
     zone.firstTraceCreated = claimed.firstTraceCreated
     zone.lastTraceCreated = claimed.lastTraceCreated
@@ -159,6 +181,50 @@ struct SegmentVerifier {
       || traces.map(\.firstCreated).max() ?? .distantPast != claimed.lastTraceCreated
     {
       note(.count, place, "`blocks` describes other traces than start in the block")
+    }
+  }
+
+  private mutating func checkEvents(of block: DecodedBlock, _ zone: inout BlockZone) throws(StoreError) {
+    var streams = KeySet()
+    var place = 0
+    var current = 0
+    _ = try reader.walkAll(block) { (event, _) throws(StoreError) in
+      let run = block.runs[current]
+      if place == run.events.lowerBound { beginRun(run, block.number) }
+      check(event, run, block.number, &zone, &streams)
+      place += 1
+      if place == run.events.upperBound {
+        current += 1
+        if !run.goesOn { endTrace(run, block.number) }
+      }
+      return .proceed
+    }
+  }
+
+  /// What the heads of all blocks give must be what the segment's tables say.
+  private mutating func checkSketches() throws(StoreError) {
+    let reader = self.reader
+    guard reader.hasHeads, !sketchesAreIncomplete else { return }
+    let kinds = try attempt(.row, "kinds") { () throws(StoreError) in try reader.kinds() }
+    guard let kinds else { return }
+    var edges: [SegmentEdge] = []
+    let read = try attempt(.row, "edges") { () throws(StoreError) in
+      try reader.forEachRow(SegmentEdge.self, in: .min ... .max) { edges.append($0) }
+    }
+    guard read != nil else { return }
+    var labelOfType: [UInt32] = []
+    for (kind, type) in kinds.table.typeNumbers.enumerated() where Int(type) == labelOfType.count {
+      labelOfType.append(kinds.labelOfKind[kind])
+    }
+    let expected = sketches.sketches(
+      labelOfKind: kinds.labelOfKind, labelOfType: labelOfType, overflow: kinds.overflowLabel, edges: edges,
+      labels: kinds.labels)
+    let claimed = try attempt(.row, "sketches") { () throws(StoreError) in try reader.sketches() }
+    if let claimed, claimed != expected { note(.count, "sketches", "they are not those of the heads and edges") }
+    let failures = sketches.failureCounts(labelOfKind: kinds.labelOfKind, overflow: kinds.overflowLabel)
+    let counted = try attempt(.row, "failure_counts") { () throws(StoreError) in try reader.failureCounts() }
+    if let counted, !counted.elementsEqual(failures, by: ==) {
+      note(.count, "failure_counts", "they are not those of the heads")
     }
   }
 

@@ -1,20 +1,27 @@
+import BlockCodec
 import EventModel
 import Platform
 import TraceStore
 
 /// Writes one segment file: traces in the order of their first events, each in the order of ordinals.
 ///
-/// Memory: one block, 12 bytes for each index key (about 1.7 an event), 100 bytes a block, and what the caller gives to
-/// `finish`. Not thread-safe. The file is complete, and durable, when `finish` has returned; the caller then renames it.
+/// Memory: one block, the dictionaries and kinds of the segment (bounded: `BlockLimits`, `DictionaryLimits`), 12 bytes
+/// for each index key (about 1.7 an event), 150 bytes a block, and what the caller gives to `finish`. Not thread-safe. The file is complete, and durable, when `finish` has returned; the caller then renames it.
 /// A writer that is dropped before leaves a useless file.
 final class SegmentWriter {
   private let path: String
+  private let pageBytes: Int
   private let files: any FileSystem
   private let connection: Connection
-  private let blockData: RowInserter
-  private let level: Int
+  private let headTape: TapeWriter
+  private let dataTape: TapeWriter
   private let blockBytes: Int
-  private var builder = BlockBuilder()
+  private let encoder: BlockEncoder
+  private var sketches = SketchBook()
+  /// Ordinals of failed events that statistics leave out.
+  private var uncounted: Set<Int64> = []
+  /// Ordinals of children whose edges are in heads.
+  private var headEdges = OrdinalBits()
   private var index = IndexBuilder()
   /// The last one is of the block that is being filled.
   private var zones: [BlockZone] = []
@@ -42,8 +49,9 @@ final class SegmentWriter {
     blockBytes: Int = SegmentLimits.blockRawBytesTarget, files: any FileSystem = RealFileSystem()
   ) throws(StoreError) {
     self.path = path
+    self.pageBytes = pageBytes
     self.files = files
-    self.level = level
+    encoder = BlockEncoder(level: level)
     self.blockBytes = blockBytes
     do {
       try files.remove(path)
@@ -54,8 +62,10 @@ final class SegmentWriter {
     try connection.execute("PRAGMA application_id=\(SegmentFormat.applicationID)")
     try connection.execute("PRAGMA user_version=\(SegmentFormat.userVersion)")
     try connection.execute("BEGIN")
-    for table in SegmentTable.all { try connection.execute(table.createSQL) }
-    blockData = try RowInserter(connection, SegmentTable.blockData)
+    for table in SegmentTable.all(SegmentFormat.writeVersion) { try connection.execute(table.createSQL) }
+    let rowBytes = SegmentTape.rowBytes(pageBytes: pageBytes)
+    headTape = try TapeWriter(connection, .headTape, rowBytes: rowBytes)
+    dataTape = try TapeWriter(connection, .dataTape, rowBytes: rowBytes)
   }
 
   /// Begins the events of one trace, or of none (nil; may be done several times).
@@ -74,19 +84,28 @@ final class SegmentWriter {
 
   /// Adds the next event of the open trace.
   ///
+  /// - Parameters:
+  ///   - causeOrdinal: of the event that its edge goes to, if it has one. Where that is in the same run of the same
+  ///     block, the edge is kept in the head, and left out of `SegmentExtras.edges` by `finish`.
+  ///   - failureCounts: false for a failed event that statistics leave out.
   /// - Precondition: its ordinal is above that of the event before it in this trace.
-  func add(_ event: EventView) throws(StoreError) {
+  func add(
+    _ event: EventView, causeOrdinal: Int64? = nil, failureCounts: Bool = true
+  ) throws(StoreError) {
     precondition(isOpen, "events belong to an open trace, or to none")
     if unsafe event.bytes.count > SegmentLimits.frameBytesMax {
       throw StoreError(
         .limitExceeded, unsafe "an event of \(event.bytes.count) bytes is beyond \(SegmentLimits.frameBytesMax) bytes",
         hint: "lower the payload limit")
     }
-    if builder.rawBytes >= 2 * blockBytes { try splitTrace() }
+    if encoder.frameBytes >= 2 * blockBytes || encoder.eventCount >= SegmentLimits.blockEventCountMax {
+      try splitTrace()
+    }
     let ordinal = event.ordinal
     precondition(ordinal > lastOrdinalOfRun, "events of a trace come in the order of ordinals")
     lastOrdinalOfRun = ordinal
-    builder.append(event)
+    encoder.add(event, causeOrdinal: causeOrdinal ?? BlockEncoder.noCause)
+    if !failureCounts, event.failure != .none { uncounted.insert(ordinal) }
     let created = event.created
     unsafe note(created, ordinal, bytes: event.bytes.count)
     if event.eventClass == .report { total.reportCount += 1 } else { total.eventCount += 1 }
@@ -111,7 +130,7 @@ final class SegmentWriter {
   /// Ends the open trace.
   func endTrace() throws(StoreError) {
     precondition(isOpen, "a trace is open")
-    builder.endRun(goesOn: false)
+    encoder.endRun(goesOn: false)
     indexOutsideCauses()
     idsOfTrace.removeAll()
     isOpen = false
@@ -123,7 +142,7 @@ final class SegmentWriter {
       zones[first].noteTrace(current)
       if current.lastBlock > current.firstBlock { longTraces.append(current) }
     }
-    if builder.rawBytes >= blockBytes { try flushBlock() }
+    if encoder.frameBytes >= blockBytes { try flushBlock() }
   }
 
   /// Writes everything that is left, syncs the file and closes it.
@@ -131,19 +150,26 @@ final class SegmentWriter {
   /// - Precondition: at least one event was added, and no trace is open.
   func finish(_ extras: SegmentExtras) throws(StoreError) -> SegmentDescriptor {
     precondition(!isOpen && total.eventCount + total.reportCount > 0, "a segment has events")
-    if builder.eventCount > 0 { try flushBlock() }
+    if encoder.eventCount > 0 { try flushBlock() }
     if zones.last?.eventCount == 0 { zones.removeLast() }
     total.name = String(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...])
     if !path.contains("/") { total.name = path }
     total.firstStored = extras.firstStored
     total.lastStored = extras.lastStored
-    var counts: [String: Int] = [SegmentTable.blockData.nameText: blockData.rowCount]
-    let tables = SegmentTail(connection: connection)
-    try tables.write(zones: zones, longTraces: longTraces, counts: &counts)
-    try tables.write(index: index, blockCount: zones.count, counts: &counts)
-    try tables.write(extras: extras, counts: &counts)
-    try tables.write(meta: total, counts: &counts)
-    try tables.writeManifest(counts)
+    try headTape.finish()
+    try dataTape.finish()
+    let tables = try SegmentTail(connection)
+    tables.counts[SegmentTable.headTape.nameText] = headTape.rowCount
+    tables.counts[SegmentTable.dataTape.nameText] = dataTape.rowCount
+    try tables.write(zones: zones, longTraces: longTraces)
+    try tables.write(index: index, blockCount: zones.count)
+    var extras = extras
+    extras.edges.removeAll { headEdges.contains($0.childOrdinal) }
+    try tables.write(
+      extras: extras, encoder: encoder, sketches: sketches,
+      uncounted: uncounted.sorted().map { UncountedFailure(ordinal: $0) })
+    try tables.write(meta: total, tapeRowBytes: SegmentTape.rowBytes(pageBytes: pageBytes))
+    try tables.writeManifest()
     try connection.execute("COMMIT")
     connection.close()
     do {
@@ -157,7 +183,7 @@ final class SegmentWriter {
   // MARK: Blocks
 
   private func openBlockIfNeeded() throws(StoreError) {
-    if let zone = zones.last, zone.eventCount == 0 || builder.eventCount > 0 { return }
+    if let zone = zones.last, zone.eventCount == 0 || encoder.eventCount > 0 { return }
     guard zones.count < SegmentLimits.blockCountMax else {
       throw StoreError(
         .limitExceeded, "a segment has at most \(SegmentLimits.blockCountMax) blocks", hint: "seal earlier")
@@ -167,21 +193,30 @@ final class SegmentWriter {
 
   private func beginRun(continues: Bool) {
     lastOrdinalOfRun = continues ? lastOrdinalOfRun : .min
-    builder.beginRun(trace: trace, continues: continues)
+    encoder.beginRun(trace: trace, continues: continues)
     if trace != nil { index.add(.correlation, mixed: traceMixed, block: zones.count) }
   }
 
   private func splitTrace() throws(StoreError) {
-    builder.endRun(goesOn: true)
+    encoder.endRun(goesOn: true)
     try flushBlock()
     try openBlockIfNeeded()
     beginRun(continues: true)
   }
 
   private func flushBlock() throws(StoreError) {
-    let block = builder.finish(number: zones.count, level: level)
+    let (headRow, dataRow, head) = encoder.finish(number: zones.count)
     streamsOfBlock.removeAll()
-    try blockData.insert([.blob(block)])
+    let last = zones.count - 1
+    zones[last].headBytes = headRow.count
+    zones[last].dataBytes = dataRow.count
+    zones[last].headStart = try headTape.append(headRow)
+    zones[last].dataStart = try dataTape.append(dataRow)
+    let uncounted = self.uncounted
+    sketches.add(head, kinds: encoder.kinds.kinds, typeNumbers: encoder.kinds.typeNumbers) {
+      !uncounted.isEmpty && uncounted.contains($0)
+    }
+    for event in head.edges.indices where head.edges[event] != 0 { headEdges.insert(head.ordinals[event]) }
   }
 
   private func note(_ created: Timestamp, _ ordinal: Int64, bytes: Int) {
@@ -201,6 +236,15 @@ final class SegmentWriter {
     }
     causesOfTrace.removeAll(keepingCapacity: causesOfTrace.count <= 4096)
   }
+}
+
+/// A set of ordinals, a bit each; ordinals come in a narrow range.
+struct OrdinalBits {
+  private var words: [Int64: UInt64] = [:]
+
+  mutating func insert(_ ordinal: Int64) { words[ordinal >> 6, default: 0] |= 1 << UInt64(ordinal & 63) }
+
+  func contains(_ ordinal: Int64) -> Bool { words[ordinal >> 6, default: 0] >> UInt64(ordinal & 63) & 1 != 0 }
 }
 
 extension StoreError {

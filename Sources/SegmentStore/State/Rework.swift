@@ -152,23 +152,3 @@ extension StoreState {
     if let number = active.index.traceTable.find(trace) { active.index.traceTable.setOlderFragments(number) }
   }
 }
-
-extension SegmentReader {
-  /// Every event that names a cause with this key and is not in one trace with it; some others may come, too.
-  func forEachEvent(
-    causedByOutsideKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
-  ) throws(StoreError) {
-    guard mayContain(outsideCause: key) else { return }
-    for number in try candidates(.outsideCause, key) {
-      let block = try self.block(number)
-      for run in block.runs {
-        for index in run.events {
-          let next = try block.withEvent(at: index) { (event) throws(StoreError) -> Walk in
-            event.causeKey == key ? try body(event, run.trace) : .proceed
-          }
-          if next == .stop { return }
-        }
-      }
-    }
-  }
-}

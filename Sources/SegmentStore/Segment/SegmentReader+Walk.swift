@@ -1,0 +1,155 @@
+import BlockCodec
+import EventModel
+import TraceStore
+
+// How blocks are walked over, whatever their version.
+
+extension SegmentReader {
+  /// Every event whose id has this key, in the order of blocks.
+  func forEachEvent(
+    withIDKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) {
+    guard mayContain(eventID: key) else { return }
+    for number in try candidates(.eventID, key) {
+      let block = try self.block(number)
+      let next = try walk(
+        block, places: { try places(block, $0) { $0.events(withID: key, $1) } }, where: { $0.idKey == key }, body)
+      if next == .stop { return }
+    }
+  }
+
+  /// Every event of the traces with this key, by ordinal (different texts may share a key, which is as unlikely as two
+  /// equal UUIDs).
+  func forEachEvent(
+    ofTraceKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) {
+    guard mayContain(correlation: key) else { return }
+    for number in try candidates(.correlation, key) {
+      let block = try self.block(number)
+      for (index, run) in block.runs.enumerated() where run.key == key && run.trace != nil {
+        if try walk(block, index, body) == .stop { return }
+      }
+    }
+  }
+
+  /// Every event that names a cause with this key and is not in one trace with it; some others may come, too.
+  func forEachEvent(
+    causedByOutsideKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) {
+    guard mayContain(outsideCause: key) else { return }
+    for number in try candidates(.outsideCause, key) {
+      let block = try self.block(number)
+      let next = try walk(
+        block, places: { try places(block, $0) { $0.events(withForeignCause: key, $1) } },
+        where: { $0.causeKey == key }, body)
+      if next == .stop { return }
+    }
+  }
+
+  /// The places that a search in ids finds.
+  func places(
+    _ block: DecodedBlock, _ data: BlockData, _ find: (BlockData, SegmentKinds) -> [Int]
+  ) throws(StoreError) -> [Int] {
+    find(data, try resources.kinds().table)
+  }
+
+  /// Events of a block that pass a test: of version 1 every event is tried, of version 2 those at some places.
+  func walk(
+    _ block: DecodedBlock, places: (BlockData) throws(StoreError) -> [Int], where matches: (EventView) -> Bool,
+    _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) -> Walk {
+    guard case .columns(let data) = block.content else {
+      return try walkAll(block) { (event, trace) throws(StoreError) in
+        matches(event) ? try body(event, trace) : .proceed
+      }
+    }
+    let found = try places(data)
+    var start = 0
+    while start < found.count {
+      let run = data.run(of: found[start])
+      let events = data.head.runs[run].events
+      var end = start + 1
+      while end < found.count, events.contains(found[end]) { end += 1 }
+      let next = try withFrames(block, data, run) { (frames) throws(StoreError) in
+        for place in found[start..<end] {
+          let next = try frames.withEvent(at: place) { (event) throws(StoreError) in
+            matches(event) ? try body(event, block.runs[run].trace) : .proceed
+          }
+          if next == .stop { return Walk.stop }
+        }
+        return .proceed
+      }
+      if next == .stop { return .stop }
+      start = end
+    }
+    return .proceed
+  }
+
+  /// Every event of one run.
+  func walk(
+    _ block: DecodedBlock, _ index: Int, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) -> Walk {
+    let run = block.runs[index]
+    switch block.content {
+    case .frames(let rows):
+      for event in run.events {
+        let next = try rows.withEvent(at: event) { (view) throws(StoreError) in try body(view, run.trace) }
+        if next == .stop { return .stop }
+      }
+      return .proceed
+    case .columns(let data):
+      return try withFrames(block, data, index) { (frames) throws(StoreError) in
+        try walk(frames, run, body)
+      }
+    }
+  }
+
+  private func walk(
+    _ frames: FrameMaker, _ run: DecodedBlock.Run, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) -> Walk {
+    for event in run.events {
+      let next = try frames.withEvent(at: event) { (view) throws(StoreError) in try body(view, run.trace) }
+      if next == .stop { return .stop }
+    }
+    return .proceed
+  }
+
+  /// Every event of every run.
+  func walkAll(
+    _ block: DecodedBlock, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) -> Walk {
+    guard case .columns(let data) = block.content else {
+      for index in block.runs.indices where try walk(block, index, body) == .stop { return .stop }
+      return .proceed
+    }
+    let tools = try resources.tools()
+    return try cache.withWorkbench { (bench) throws(StoreError) in
+      var failure: StoreError?
+      var last = Walk.proceed
+      do {
+        try bench.frames.make(
+          runs: 0..<block.runs.count, of: data, kinds: tools.kinds, dictionary: tools.dictionary
+        ) { index throws(BlockError) in
+          if last == .stop || failure != nil { return }
+          do throws(StoreError) {
+            last = try walk(bench.frames, block.runs[index], body)
+          } catch { failure = error }
+        }
+      } catch { throw damage("block \(block.number)", "\(error)") }
+      if let failure { throw failure }
+      return last
+    }
+  }
+
+  private func withFrames(
+    _ block: DecodedBlock, _ data: BlockData, _ run: Int, _ body: (FrameMaker) throws(StoreError) -> Walk
+  ) throws(StoreError) -> Walk {
+    let tools = try resources.tools()
+    return try cache.withWorkbench { (bench) throws(StoreError) in
+      do {
+        try bench.frames.make(run: run, of: data, kinds: tools.kinds, dictionary: tools.dictionary)
+      } catch { throw damage("block \(block.number)", "\(error)") }
+      return try body(bench.frames)
+    }
+  }
+}
