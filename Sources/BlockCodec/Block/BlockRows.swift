@@ -109,3 +109,16 @@ func rowChecksum(_ row: UnsafeRawBufferPointer, headerBytes: Int, checksumAt: In
   let head = unsafe CRC32.checksum(UnsafeRawBufferPointer(rebasing: row[..<checksumAt]), seed: 0)
   return unsafe CRC32.checksum(UnsafeRawBufferPointer(rebasing: row[headerBytes...]), seed: head)
 }
+
+/// The rows of blocks without their meaning: for whoever looks for them past damage.
+public enum BlockRow {
+  /// The number of the block whose head this is, if it is one, whole and unchanged.
+  public static func checkHead(_ row: UnsafeRawBufferPointer) throws(BlockError) -> Int {
+    unsafe try HeadHeader(checking: row).number
+  }
+
+  /// The same of a data row.
+  public static func checkData(_ row: UnsafeRawBufferPointer) throws(BlockError) -> Int {
+    unsafe try DataHeader(checking: row).number
+  }
+}

@@ -1,3 +1,4 @@
+import BlockCodec
 import EventModel
 import TraceStore
 
@@ -30,7 +31,7 @@ extension SegmentReader {
   ) throws(StoreError) -> Int {
     let block = try self.block(number)
     for (place, run) in block.runs.enumerated() where !run.continues && run.trace != nil {
-      let scanned = scan(block, place, conditions)
+      let scanned = try scan(block, place, conditions)
       try body(scanned, ScannedBlock(block: block))
     }
     return block.eventCount
@@ -45,18 +46,33 @@ extension SegmentReader {
     for number in try candidates(.correlation, key) {
       let block = try self.block(number)
       for (place, run) in block.runs.enumerated() where run.key == key && run.trace == trace {
-        met |= scan(block, place, conditions).met
+        met |= try scan(block, place, conditions).met
       }
     }
     return met
   }
 
-  private func scan(_ block: DecodedBlock, _ place: Int, _ conditions: HeadConditions) -> ScannedRun {
+  private func scan(
+    _ block: DecodedBlock, _ place: Int, _ conditions: HeadConditions
+  ) throws(StoreError) -> ScannedRun {
     let run = block.runs[place]
     var scanned = ScannedRun(
       number: place, goesOn: run.goesOn, eventCount: run.events.count, met: 0, first: .max, last: .min)
+    if case .columns(let data) = block.content {
+      let kinds = try self.kinds().table
+      for event in run.events {
+        scanned.first = min(scanned.first, data.head.created[event])
+        scanned.last = max(scanned.last, data.head.created[event])
+        let kind = data.head.kind(event, kinds)
+        scanned.met |= conditions.filter.met(
+          source: conditions.sourceName(kind.sourceIndex), type: kind.type, service: kind.service,
+          handler: kind.handler, isFailed: kind.failure != .none)
+      }
+      return scanned
+    }
+    guard case .frames(let frames) = block.content else { return scanned }
     for index in run.events {
-      block.withEvent(at: index) { event in
+      frames.withEvent(at: index) { event in
         let time = event.created.nanoseconds
         scanned.first = min(scanned.first, time)
         scanned.last = max(scanned.last, time)

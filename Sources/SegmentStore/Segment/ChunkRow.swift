@@ -33,6 +33,11 @@ enum ChunkCoding {
     try? Deflate.decompress(chunk, outputBytes: rawBytes)
   }
 
+  /// Nil unless it inflates to at most so many bytes.
+  static func inflate(_ chunk: [UInt8], rawBytesMax: Int) -> [UInt8]? {
+    unsafe chunk.withUnsafeBytes { unsafe try? Deflate.decompress($0, outputBytesMax: rawBytesMax) }
+  }
+
   static func inflate<Row: ChunkRow>(
     _ type: Row.Type, _ columns: [UInt8], rawBytes: Int
   ) throws(CodingError) -> [Row] {

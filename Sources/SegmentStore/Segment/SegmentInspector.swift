@@ -1,3 +1,4 @@
+import BlockCodec
 public import EventModel
 public import Platform
 public import TraceStore
@@ -15,11 +16,14 @@ public final class SegmentInspector {
   private var expectedRows: [String: Int] = [:]
   private var sourceNames: [UInt32: String] = [:]
   private var isInspected = false
+  /// What belongs to format 2.
+  private var columns: ColumnInspection
 
   /// - Throws: `.notFound`, `.inputOutput`; a damaged file does not throw.
   public init(path: String, files: any FileSystem = RealFileSystem()) throws(StoreError) {
     self.path = path
     pages = try SQLitePages(path: path, files: files)
+    columns = ColumnInspection(pages: pages)
     inspection = SegmentInspection(path: path, fileBytes: pages.fileBytes, pageBytes: pages.pageBytes)
   }
 
@@ -31,6 +35,7 @@ public final class SegmentInspector {
     let unreadable = pages.forEachCell { (place, cell) in note(cell, at: place) }
     for page in unreadable { note(.file, "page \(page)", "the disk does not give it") }
     if pages.gaveUp { note(.file, "pages", "they point at each other in circles; the rest was not read") }
+    if columns.hasRows { completeColumns() }
     completeBlocks()
     completeTables()
     inspection.meta.sort { $0.name < $1.name }
@@ -45,6 +50,10 @@ public final class SegmentInspector {
     payload: Bool, _ body: (StoredEvent) throws(StoreError) -> Walk
   ) throws(StoreError) {
     for block in inspect().blocks where block.state == .readable {
+      if columns.hasRows {
+        if try !forEachColumnEvent(of: block.number, payload: payload, body) { return }
+        continue
+      }
       guard let decoded = decode(block.number) else { continue }
       for run in decoded.runs {
         for index in run.events {
@@ -58,11 +67,32 @@ public final class SegmentInspector {
     }
   }
 
-  private func decode(_ number: Int) -> DecodedBlock? {
+  /// - Returns: whether to go on.
+  private func forEachColumnEvent(
+    of number: Int, payload: Bool, _ body: (StoredEvent) throws(StoreError) -> Walk
+  ) throws(StoreError) -> Bool {
+    guard let block = columns.block(number) else { return true }
+    var failure: StoreError?
+    var next = Walk.proceed
+    _ = columns.forEachEvent(of: block) { event, trace in
+      let source = sourceNames[event.sourceIndex] ?? "source \(event.sourceIndex)"
+      do throws(StoreError) {
+        next = try body(StoredEvent(event, source: source, correlation: trace, payload: payload))
+      } catch {
+        failure = error
+        next = .stop
+      }
+      return next
+    }
+    if let failure { throw failure }
+    return next == .proceed
+  }
+
+  private func decode(_ number: Int) -> FrameBlock? {
     guard let place = placeOfBlock[number], case .row(let row)? = pages.cell(at: place),
       let bytes = row.values.last?.blob
     else { return nil }
-    return unsafe bytes.withRawBytes { unsafe try? DecodedBlock(decoding: $0) }
+    return unsafe bytes.withRawBytes { unsafe try? FrameBlock(decoding: $0) }
   }
 
   private func note(_ kind: SegmentProblem.Kind, _ place: String, _ message: String) {
@@ -93,6 +123,8 @@ public final class SegmentInspector {
     case .row(let row):
       if row.values.count == 2, row.values[0] == .null, let bytes = row.values[1].blob, isBlock(bytes) {
         noteBlock(row.rowID, bytes, at: place)
+      } else if inspection.readVersion != 1, columns.note(row, at: place) {
+        return
       } else if let table = table(of: row) {
         readableRows[table.nameText, default: 0] += 1
         note(row, of: table)
@@ -103,7 +135,7 @@ public final class SegmentInspector {
   }
 
   private func isBlock(_ bytes: [UInt8]) -> Bool {
-    unsafe bytes.count >= BlockHeader.bytes
+    unsafe inspection.readVersion ?? 1 == 1 && bytes.count >= BlockHeader.bytes && bytes[4] == BlockHeader.version
       && bytes.withRawBytes { unsafe UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) } == BlockHeader.magic
   }
 
@@ -112,7 +144,7 @@ public final class SegmentInspector {
     guard row.values.count == 5, case .text(let type) = row.values[0], case .text(let sql) = row.values[4] else {
       return false
     }
-    return type == Array("table".utf8) && SegmentTable.all.contains { Array($0.createSQL.utf8) == sql }
+    return type == Array("table".utf8) && allTables.contains { Array($0.createSQL.utf8) == sql }
   }
 
   /// The table whose checksum the row carries; nil if there is none.
@@ -120,7 +152,7 @@ public final class SegmentInspector {
     guard row.values.count >= 2, row.values[0] == .null, case .integer(let stored)? = row.values.last else {
       return nil
     }
-    return SegmentTable.all.first { table in
+    return allTables.first { table in
       guard table.hasChecksum, table.columnNames.count == row.values.count else { return false }
       var checksum = RowChecksum(table: table.name)
       checksum.add(row.rowID)
@@ -129,8 +161,18 @@ public final class SegmentInspector {
     }
   }
 
+  /// Those of the version that the header names; of both where it cannot be read.
+  private var allTables: [SegmentTable] {
+    switch inspection.readVersion {
+    case 1: SegmentTable.all(1)
+    case .some: SegmentTable.all(SegmentFormat.writeVersion)
+    case nil: SegmentTable.all(SegmentFormat.writeVersion) + [.blocks, .blockData, .failures]
+    }
+  }
+
   private func note(_ row: SQLitePages.Row, of table: SegmentTable) {
     let values = Array(row.values.dropFirst().dropLast())
+    columns.note(values, rowID: row.rowID, of: table)
     switch table.nameText {
     case SegmentTable.meta.nameText:
       guard inspection.meta.count < SegmentLimits.problemCountMax, let name = values[0].text else { return }
@@ -139,7 +181,7 @@ public final class SegmentInspector {
       guard let name = values[0].text, let count = values[1].integer, count >= 0, count <= Int64(Int32.max) else {
         return
       }
-      if SegmentTable.counted.contains(where: { $0.nameText == name }) { expectedRows[name] = Int(count) }
+      if allTables.contains(where: { $0.nameText == name }) { expectedRows[name] = Int(count) }
     case SegmentTable.blocks.nameText:
       guard row.rowID >= 1, row.rowID <= Int64(SegmentLimits.blockCountMax) else { return }
       zones[Int(row.rowID)] = BlockZone(number: Int(row.rowID), row: values)
@@ -180,7 +222,7 @@ public final class SegmentInspector {
     var block = SegmentInspection.Block(number: number, state: .readable, storedBytes: bytes.count)
     do {
       let decoded = unsafe try bytes.withRawBytes { (all) throws(BlockDecodeError) in
-        unsafe try DecodedBlock(decoding: all)
+        unsafe try FrameBlock(decoding: all)
       }
       if decoded.number != number { block.state = .damaged("it says that it is block \(decoded.number)") }
       block.describe(decoded)
@@ -193,9 +235,33 @@ public final class SegmentInspector {
 
   // MARK: What should be there
 
+  private func completeColumns() {
+    columns.complete(expected: expectedRows)
+    readableRows[SegmentTable.headTape.nameText] = columns.rowCounts.head
+    readableRows[SegmentTable.dataTape.nameText] = columns.rowCounts.data
+    zones = columns.zones
+    for missing in columns.missing { note(.row, missing, "it cannot be read, and every block needs it") }
+    for number in Set(columns.heads.keys).union(columns.data.keys).sorted()
+    where number <= SegmentLimits.blockCountMax { inspection.blocks.append(inspectColumns(number)) }
+  }
+
+  private func inspectColumns(_ number: Int) -> SegmentInspection.Block {
+    var block = SegmentInspection.Block(number: number, state: .readable)
+    block.storedBytes = (columns.heads[number]?.count ?? 0) + (columns.data[number]?.count ?? 0)
+    placeOfBlock[number] = SQLitePages.Place(page: 0, cell: 0)
+    guard let decoded = columns.block(number) else {
+      block.state = .damaged(columns.reason(number))
+      if let head = columns.head(number) { block.describe(head) }
+      return block
+    }
+    if case .columns(let data) = decoded.content { block.describe(data.head) }
+    if let reason = columns.forEachEvent(of: decoded, { _, _ in .proceed }) { block.state = .damaged(reason) }
+    return block
+  }
+
   private func completeBlocks() {
     let known = Set(inspection.blocks.map(\.number))
-    let expected = expectedRows[SegmentTable.blocks.nameText] ?? zones.keys.max() ?? 0
+    let expected = max(expectedRows[SegmentTable.blocks.nameText] ?? 0, zones.keys.max() ?? 0)
     for number in 1...max(1, min(expected, SegmentLimits.blockCountMax))
     where number <= expected && !known.contains(number) {
       inspection.blocks.append(SegmentInspection.Block(number: number, state: .missing))
@@ -214,9 +280,9 @@ public final class SegmentInspector {
   }
 
   private func completeTables() {
-    for table in SegmentTable.all {
+    for table in allTables {
       let isManifest = table.nameText == SegmentTable.manifest.nameText
-      let expected = isManifest ? SegmentTable.counted.count : expectedRows[table.nameText]
+      let expected = isManifest ? allTables.count - 1 : expectedRows[table.nameText]
       let readable = readableRows[table.nameText] ?? 0
       inspection.tables.append(
         SegmentInspection.Table(name: table.nameText, expectedRows: expected, readableRows: readable))
@@ -229,7 +295,16 @@ public final class SegmentInspector {
 }
 
 extension SegmentInspection.Block {
-  fileprivate mutating func describe(_ decoded: DecodedBlock) {
+  fileprivate mutating func describe(_ head: BlockHead) {
+    eventCount = head.eventCount
+    traceCount = head.runs.count { $0.traceKind != .none }
+    firstOrdinal = head.ordinals.min()
+    lastOrdinal = head.ordinals.max()
+    firstCreated = head.created.min().map { Timestamp(nanoseconds: $0) }
+    lastCreated = head.created.max().map { Timestamp(nanoseconds: $0) }
+  }
+
+  fileprivate mutating func describe(_ decoded: FrameBlock) {
     eventCount = decoded.eventCount
     traceCount = decoded.runs.count { $0.trace != nil }
     var zone = BlockZone(emptyNumber: number)

@@ -13,7 +13,7 @@ extension SegmentReader {
     for number in try candidates(.eventID, key) {
       let block = try self.block(number)
       let next = try walk(
-        block, places: { try places(block, $0) { $0.events(withID: key, $1) } }, where: { $0.idKey == key }, body)
+        block, find: { $0.events(withID: key, $1) }, where: { $0.idKey == key }, body)
       if next == .stop { return }
     }
   }
@@ -40,22 +40,14 @@ extension SegmentReader {
     for number in try candidates(.outsideCause, key) {
       let block = try self.block(number)
       let next = try walk(
-        block, places: { try places(block, $0) { $0.events(withForeignCause: key, $1) } },
-        where: { $0.causeKey == key }, body)
+        block, find: { $0.events(withForeignCause: key, $1) }, where: { $0.causeKey == key }, body)
       if next == .stop { return }
     }
   }
 
-  /// The places that a search in ids finds.
-  func places(
-    _ block: DecodedBlock, _ data: BlockData, _ find: (BlockData, SegmentKinds) -> [Int]
-  ) throws(StoreError) -> [Int] {
-    find(data, try resources.kinds().table)
-  }
-
-  /// Events of a block that pass a test: of version 1 every event is tried, of version 2 those at some places.
+  /// Events of a block that pass a test: of version 1 every event is tried, of version 2 those that are found by id.
   func walk(
-    _ block: DecodedBlock, places: (BlockData) throws(StoreError) -> [Int], where matches: (EventView) -> Bool,
+    _ block: DecodedBlock, find: (BlockData, SegmentKinds) -> [Int], where matches: (EventView) -> Bool,
     _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) -> Walk {
     guard case .columns(let data) = block.content else {
@@ -63,7 +55,7 @@ extension SegmentReader {
         matches(event) ? try body(event, trace) : .proceed
       }
     }
-    let found = try places(data)
+    let found = find(data, try resources.kinds().table)
     var start = 0
     while start < found.count {
       let run = data.run(of: found[start])

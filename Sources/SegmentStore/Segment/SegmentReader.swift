@@ -235,11 +235,11 @@ final class SegmentReader: Sendable {
     return try cache.withWorkbench { (bench) throws(StoreError) in
       let head = try readHead(number, kinds, bench)
       try readTape(.dataTape, blocks[number - 1].dataStart, blocks[number - 1].dataBytes, bench)
-      do {
-        return unsafe DecodedBlock(
-          try bench.row.withRawBytes { (row) throws(BlockError) in
-            unsafe try bench.data.decode(row, head: head, kinds: kinds.table)
-          })
+      do throws(BlockError) {
+        let data = unsafe try bench.row.withRawBytes { (row) throws(BlockError) in
+          unsafe try bench.data.decode(row, head: head, kinds: kinds.table)
+        }
+        return DecodedBlock(data)
       } catch { throw blockError(number, error) }
     }
   }

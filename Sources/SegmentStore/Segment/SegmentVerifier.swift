@@ -1,3 +1,4 @@
+import BlockCodec
 import EventModel
 import Platform
 import TraceStore
@@ -152,10 +153,15 @@ struct SegmentVerifier {
     let reader = self.reader
     let place = "block \(number)"
     var zone = BlockZone(emptyNumber: number)
-    let decoded = try attempt(.block, place) { () throws(StoreError) in
-      let block = try reader.readBlock(number)
-      try checkEvents(of: block, &zone)
-      return block
+    var decoded = try attempt(.block, place) { () throws(StoreError) in try reader.readBlock(number) }
+    if let block = decoded {
+      do throws(StoreError) {
+        try checkEvents(of: block, &zone)
+      } catch {
+        guard error.code == .corrupted else { throw error }
+        note(.block, place, error.message)
+        decoded = nil
+      }
     }
     guard let block = decoded else {
       if open != nil { openIsIncomplete = true }
@@ -163,6 +169,7 @@ struct SegmentVerifier {
       return
     }
     if case .columns(let data) = block.content, let kinds = try? reader.kinds() {
+      let uncounted = self.uncounted
       sketches.add(data.head, kinds: kinds.table.kinds, typeNumbers: kinds.table.typeNumbers) {
         uncounted.contains($0)
       }
@@ -208,10 +215,11 @@ struct SegmentVerifier {
     let kinds = try attempt(.row, "kinds") { () throws(StoreError) in try reader.kinds() }
     guard let kinds else { return }
     var edges: [SegmentEdge] = []
-    let read = try attempt(.row, "edges") { () throws(StoreError) in
+    let isRead = try attempt(.row, "edges") { () throws(StoreError) in
       try reader.forEachRow(SegmentEdge.self, in: .min ... .max) { edges.append($0) }
+      return true
     }
-    guard read != nil else { return }
+    guard isRead == true else { return }
     var labelOfType: [UInt32] = []
     for (kind, type) in kinds.table.typeNumbers.enumerated() where Int(type) == labelOfType.count {
       labelOfType.append(kinds.labelOfKind[kind])

@@ -121,7 +121,7 @@ final class MergeContent {
 
   /// The traces that begin in this block, and the part of one that began in the block before.
   private func writeTraces(of block: DecodedBlock, _ number: Int) throws(StoreError) {
-    for run in block.runs {
+    for (place, run) in block.runs.enumerated() {
       guard let trace = run.trace, !late.traces.contains(trace) else { continue }
       if run.continues {
         guard openTrace == trace else { continue }
@@ -129,7 +129,7 @@ final class MergeContent {
         if number > 0 && done.contains(trace) { continue }
         try begin(trace)
       }
-      try addRun(run, block, number)
+      try addRun(place, block, number)
       if !run.goesOn {
         try addLaterParts(of: trace, behind: number)
         try end()
@@ -137,9 +137,10 @@ final class MergeContent {
     }
   }
 
-  private func addRun(_ run: DecodedBlock.Run, _ block: DecodedBlock, _ number: Int) throws(StoreError) {
-    for index in run.events {
-      try block.withEvent(at: index) { (event) throws(StoreError) in try add(event, number) }
+  private func addRun(_ run: Int, _ block: DecodedBlock, _ number: Int) throws(StoreError) {
+    _ = try inputs[number].reader.walk(block, run) { (event, _) throws(StoreError) in
+      try add(event, number)
+      return .proceed
     }
   }
 
@@ -187,13 +188,12 @@ final class MergeContent {
   }
 
   private func writeTraceless(_ block: DecodedBlock, _ number: Int) throws(StoreError) {
-    for run in block.runs where run.trace == nil {
+    for (place, run) in block.runs.enumerated() where run.trace == nil {
       if !isOpen { try begin(nil) }
-      for index in run.events {
-        try block.withEvent(at: index) { (event) throws(StoreError) in
-          if late.hasAssignments, late.trace(of: event.ordinal, stored: nil) != nil { return }
-          try add(event, number)
-        }
+      _ = try inputs[number].reader.walk(block, place) { (event, _) throws(StoreError) in
+        if late.hasAssignments, late.trace(of: event.ordinal, stored: nil) != nil { return .proceed }
+        try add(event, number)
+        return .proceed
       }
     }
   }
