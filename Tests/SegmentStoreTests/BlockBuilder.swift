@@ -87,4 +87,3 @@ struct BlockBuilder {
     return block.bytes
   }
 }
-

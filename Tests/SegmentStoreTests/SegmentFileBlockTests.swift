@@ -16,8 +16,8 @@ import Testing
     return (plan, builder.finish(number: 3, level: level))
   }
 
-  static func decode(_ bytes: [UInt8]) throws(BlockDecodeError) -> DecodedBlock {
-    unsafe try bytes.withRawBytes { (all) throws(BlockDecodeError) in unsafe try DecodedBlock(decoding: all) }
+  static func decode(_ bytes: [UInt8]) throws(BlockDecodeError) -> FrameBlock {
+    unsafe try bytes.withRawBytes { (all) throws(BlockDecodeError) in unsafe try FrameBlock(decoding: all) }
   }
 
   @Test(arguments: [0, 1, 6, 9]) func `a block gives back its runs and frames`(level: Int) throws {
@@ -154,7 +154,7 @@ import Testing
       builder.beginRun(trace: nil, continues: false)
       for place in 0..<10 { plan.batch.withEvent(at: place) { builder.append($0) } }
       builder.endRun(goesOn: false)
-      cache.insert(try Self.decode(builder.finish(number: number, level: 1)), ofSegment: segment)
+      cache.insert(DecodedBlock(try Self.decode(builder.finish(number: number, level: 1))), ofSegment: segment)
       #expect(cache.block(1, ofSegment: segment)?.number == 1)
       #expect(cache.counters.bytes <= 100_000)
     }

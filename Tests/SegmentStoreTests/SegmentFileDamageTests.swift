@@ -34,7 +34,7 @@ import TraceStore
     if let extras = try? reader.extras() {
       #expect(Set(extras.edges) == Set(plan.extras.edges), "\(what)")
       #expect(extras.unresolved == plan.extras.unresolved && extras.healed == plan.extras.healed, "\(what)")
-      #expect(extras.labels.map(\.labels) == plan.extras.labels.map(\.labels), "\(what)")
+      #expect(extras.labels.map(\.labels).starts(with: plan.extras.labels.map(\.labels)), "\(what)")
     }
   }
 
@@ -50,7 +50,7 @@ import TraceStore
     let inspection = try SegmentInspector(path: directory.file("sound.db")).inspect()
     #expect(inspection.problems == [])
     #expect(inspection.readableEventCount == 60)
-    #expect(inspection.readVersion == 1 && inspection.expectedBytes == original.count)
+    #expect(inspection.readVersion == 2 && inspection.expectedBytes == original.count)
     #expect(inspection.meta.contains { $0.name == "last_ordinal" && $0.value == "60" })
     #expect(inspection.tables.allSatisfy { $0.expectedRows == $0.readableRows })
   }
@@ -111,7 +111,10 @@ import TraceStore
     // Where a byte of a known text stands, a row or block stands.
     let connection = try Connection(directory.file("sound.db"), .immutable)
     var places: [Int] = []
-    for (sql, table) in [("SELECT block FROM block_data", "block_data"), ("SELECT columns FROM edges", "edges")] {
+    for (sql, table) in [
+      ("SELECT bytes FROM head_tape", "head_tape"), ("SELECT bytes FROM data_tape", "data_tape"),
+      ("SELECT columns FROM edges", "edges"), ("SELECT chunk FROM dictionaries", "dictionaries"),
+    ] {
       let statement = try connection.prepare(sql)
       while try statement.step() {
         let blob = statement.blob(0)
@@ -154,14 +157,19 @@ import TraceStore
       damaged.replaceSubrange(page * 4096..<(page + 1) * 4096, with: random.bytes(4096))
       inspection = try SegmentInspector(path: directory.write("a.db", damaged)).inspect()
       #expect(!inspection.isSound)
-      // A leaf page holds the beginnings of up to seven blocks.
+      // A page holds heads of some blocks, or a part of one or two; unless it holds what all of them need.
+      let needed = ["kinds", "labels", "dictionaries"]
+      if inspection.tables.contains(where: { needed.contains($0.name) && $0.expectedRows != $0.readableRows }) {
+        #expect(inspection.blocks.count == blockCount)
+        continue
+      }
       #expect(inspection.readableBlockCount >= blockCount - 7)
       #expect(inspection.blocks.count >= blockCount - 7)
     }
-    // Cut in the middle.
+    // Cut in the middle: what the blocks need stands behind them. They are found and counted.
     damaged = Array(sound[0..<(sound.count / 2)])
     inspection = try SegmentInspector(path: directory.write("a.db", damaged)).inspect()
-    #expect(inspection.readableBlockCount >= 1 && inspection.readableEventCount > 500)
+    #expect(inspection.blocks.count >= blockCount / 3)
     #expect(inspection.expectedBytes == sound.count)
   }
 

@@ -1,3 +1,4 @@
+import BlockCodec
 import EventModel
 import Platform
 import TestSupport
@@ -28,7 +29,7 @@ import Testing
     let section = lines[(start + 1)...].prefix { !$0.hasPrefix("## ") }
     var tables: [[Field]] = []
     for line in section {
-      if line.hasPrefix("| offset | type | field |") { tables.append([]) }
+      if line.hasPrefix("| offset | type | field") { tables.append([]) }
       let cells = line.split(separator: "|").map { trimmed($0) }
       if tables.isEmpty || cells.count < 3 { continue }
       if let offset = Int(cells[0]) {
@@ -82,13 +83,29 @@ import Testing
     ]
     #expect(fields(behind: "4.", table: 1) == run.map { Field(offset: $0.0, type: $0.1, name: $0.2) })
     expectNoGaps(fields(behind: "4.", table: 1), end: BlockV1.runBytes)
+    typealias Head = HeadRow.Offset
+    let head: [(Int, String, String)] = [
+      (Head.magic, "u32", "magic"), (Head.version, "u8", "version"), (Head.reserved, "3 bytes", "reserved"),
+      (Head.number, "u32", "number"), (Head.rawLength, "u32", "rawLength"),
+      (Head.storedLength, "u32", "storedLength"), (Head.checksum, "u32", "checksum"),
+    ]
+    #expect(fields(behind: "4.", table: 2) == head.map { Field(offset: $0.0, type: $0.1, name: $0.2) })
+    expectNoGaps(fields(behind: "4.", table: 2), end: HeadRow.bytes)
+    typealias Data = DataRow.Offset
+    let data: [(Int, String, String)] = [
+      (Data.magic, "u32", "magic"), (Data.version, "u8", "version"), (Data.reserved, "3 bytes", "reserved"),
+      (Data.number, "u32", "number"), (Data.eventCount, "u32", "eventCount"), (Data.rawLength, "u32", "rawLength"),
+      (Data.storedLength, "u32", "storedLength"), (Data.checksum, "u32", "checksum"),
+    ]
+    #expect(fields(behind: "4.", table: 3) == data.map { Field(offset: $0.0, type: $0.1, name: $0.2) })
+    expectNoGaps(fields(behind: "4.", table: 3), end: DataRow.bytes)
   }
 
   func expectNoGaps(_ fields: [Field], end: Int) {
     var offset = 0
     for field in fields {
       #expect(field.offset == offset)
-      offset += (Int(field.type.dropFirst()) ?? 0) / 8
+      offset += field.type == "3 bytes" ? 3 : (Int(field.type.dropFirst()) ?? 0) / 8
     }
     #expect(offset == end)
   }
@@ -154,7 +171,7 @@ import Testing
       return
     }
     let section = lines[start...].prefix { !$0.hasPrefix("## 6.") }.joined(separator: "\n")
-    for table in SegmentTable.all {
+    for table in SegmentTable.all(1) + SegmentTable.all(2) {
       #expect(section.contains("`\(table.name)`"))
       for column in table.columns { #expect(section.contains(column.name), "\(table.name).\(column.name)") }
     }

@@ -99,11 +99,11 @@ public final class BlockData: Sendable {
     return found
   }
 
-  /// The places of the events that name this cause, and whose cause is no event of their run in this block.
+  /// The places of the events that name this cause, and are not in one trace with an event of that id in this block.
   public func events(withForeignCause key: IdentifierKey, _ table: SegmentKinds) -> [Int] {
     var found: [Int] = []
     for (run, fields) in head.runs.enumerated() {
-      for event in fields.events where head.parents[event] < 0 && head.parents[event] != BlockHead.Parent.absent {
+      for event in fields.events where isOutside(head.parents[event], fields) {
         let matches = unsafe bytes.withUnsafeBytes { all in
           let isUUID = kindFlags(event, table).contains(.causeIsUUID)
           let cause = unsafe self.cause(event, run, all, table)
@@ -113,6 +113,11 @@ public final class BlockData: Sendable {
       }
     }
     return found
+  }
+
+  /// Events in no trace have no inside.
+  @inline(__always) private func isOutside(_ parent: Int32, _ run: HeadRun) -> Bool {
+    parent != BlockHead.Parent.absent && (parent < 0 || run.traceKind == .none)
   }
 
   /// The run of an event.

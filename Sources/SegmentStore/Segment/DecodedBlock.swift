@@ -61,6 +61,12 @@ final class DecodedBlock: Sendable {
     }
   }
 
+  /// The ordinal of the event that the edge of this one goes to, where both are in one run and the block knows edges.
+  func causeOrdinal(of event: Int) -> Int64? {
+    guard case .columns(let block) = content, block.head.edges[event] != 0 else { return nil }
+    return block.head.ordinals[Int(block.head.parents[event])]
+  }
+
   func created(_ event: Int) -> Timestamp {
     switch content {
     case .frames(let block): block.withEvent(at: event) { $0.created }

@@ -65,9 +65,6 @@ struct SketchBook {
   private var places: [Key: Int] = [:]
   private var lastKey = Key(kind: 0, causeType: 0)
   private var lastPlace = -1
-  /// Failed events by kind; those of kinds of blocks' own at the end.
-  private(set) var failures: [Int] = []
-  private(set) var otherFailureCount = 0
   private var failing: [Bool] = []
 
   private static func fails(_ kind: EventKind) -> Bool {
@@ -76,20 +73,21 @@ struct SketchBook {
 
   /// - Parameters:
   ///   - kinds: at least those that the block names, with the numbers of their types.
-  ///   - isUncounted: whether a failed event of this ordinal is left out of the failures.
+  ///   - noteFailure: called with every failed event.
   mutating func add(
-    _ head: BlockHead, kinds: [EventKind], typeNumbers: [UInt32], isUncounted: (Int64) -> Bool
+    _ head: BlockHead, kinds: [EventKind], typeNumbers: [UInt32], noteFailure: (FailedEvent) -> Void
   ) {
     while failing.count < kinds.count {
       failing.append(Self.fails(kinds[failing.count]))
-      failures.append(0)
     }
     for event in head.kinds.indices {
       let kind = head.kinds[event]
       let isLocal = kind & BlockHead.localKindFlag != 0
       let isFailed = isLocal ? Self.fails(head.localKinds[Int(kind & ~BlockHead.localKindFlag)]) : failing[Int(kind)]
-      if isFailed, !isUncounted(head.ordinals[event]) {
-        if isLocal { otherFailureCount += 1 } else { failures[Int(kind)] += 1 }
+      if isFailed {
+        noteFailure(
+          FailedEvent(
+            ordinal: head.ordinals[event], created: head.created[event], kind: isLocal ? Self.otherKind : kind))
       }
       if head.edges[event] == 0 { continue }
       let parent = Int(head.parents[event])
@@ -152,12 +150,56 @@ struct SketchBook {
     }
     return merged.sorted { $0.key < $1.key }.map(\.value)
   }
+}
 
-  /// Failed events by label.
-  func failureCounts(labelOfKind: [UInt32], overflow: UInt32) -> [(label: UInt32, count: Int)] {
+/// A failed event as a head shows it.
+struct FailedEvent {
+  var ordinal: Int64
+  var created: Int64
+  /// `SketchBook.otherKind` for a kind of a block's own.
+  var kind: UInt32
+
+  func label(_ labelOfKind: [UInt32], overflow: UInt32) -> UInt32 {
+    kind == SketchBook.otherKind ? overflow : labelOfKind[Int(kind)]
+  }
+}
+
+/// What counts as a failure beside what heads show: those of theirs that do not count, and further ones.
+struct FailureBook {
+  private struct Key: Hashable {
+    var label: UInt32
+    var created: Int64
+  }
+
+  private(set) var uncounted: [UncountedFailure] = []
+  private(set) var further: [SegmentFailure] = []
+  private(set) var counts: [(label: UInt32, count: Int)] = []
+
+  /// - Parameters:
+  ///   - failed: all that heads show, with a label each.
+  ///   - counted: those that count, in the segment's label numbers.
+  init(failed: [(event: FailedEvent, label: UInt32)], counted: [SegmentFailure]) {
+    var open: [Key: Int] = [:]
     var counts: [UInt32: Int] = [:]
-    for (kind, count) in failures.enumerated() where count > 0 { counts[labelOfKind[kind], default: 0] += count }
-    if otherFailureCount > 0 { counts[overflow, default: 0] += otherFailureCount }
-    return counts.sorted { $0.key < $1.key }.map { (label: $0.key, count: $0.value) }
+    for failure in counted {
+      open[Key(label: failure.label, created: failure.created.nanoseconds), default: 0] += 1
+      counts[failure.label, default: 0] += 1
+    }
+    for (event, label) in failed {
+      let key = Key(label: label, created: event.created)
+      if let count = open[key], count > 0 {
+        open[key] = count - 1
+      } else {
+        uncounted.append(UncountedFailure(ordinal: event.ordinal))
+      }
+    }
+    for failure in counted {
+      let key = Key(label: failure.label, created: failure.created.nanoseconds)
+      if let count = open[key], count > 0 {
+        open[key] = count - 1
+        further.append(failure)
+      }
+    }
+    self.counts = counts.sorted { $0.key < $1.key }.map { (label: $0.key, count: $0.value) }
   }
 }

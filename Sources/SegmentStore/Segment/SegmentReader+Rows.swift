@@ -19,7 +19,7 @@ extension SegmentReader {
     in range: TimeRange, _ body: (SegmentFailure) throws(StoreError) -> Void
   ) throws(StoreError) {
     guard let bounds = range.closed else { return }
-    if version >= 2 { return try forEachHeadFailure(in: bounds, body) }
+    if version >= 2 { try forEachHeadFailure(in: bounds, body) }
     try forEachRow(SegmentFailure.self, in: bounds, body)
   }
 

@@ -115,14 +115,14 @@ struct SegmentTable: Sendable {
       ]
       : [
         meta, headTape, dataTape, zones, longTraces, indexChunks, filters, labels, sources, kinds, dictionaries,
-        sketches, failureCounts, uncounted, edges, unresolved, healed, uncorrelated, chunkBounds,
+        sketches, failureCounts, uncounted, failures, edges, unresolved, healed, uncorrelated, chunkBounds,
       ]
   }
 
   static func chunked(_ version: Int64) -> [SegmentTable] {
     version == 1
       ? [edges, failures, unresolved, healed, uncorrelated]
-      : [zones, sketches, uncounted, edges, unresolved, healed, uncorrelated]
+      : [zones, sketches, uncounted, failures, edges, unresolved, healed, uncorrelated]
   }
 
   static func all(_ version: Int64) -> [SegmentTable] { counted(version) + [manifest] }

@@ -45,16 +45,16 @@ final class SegmentTail {
   }
 
   func write(
-    extras: SegmentExtras, encoder: BlockEncoder, sketches: SketchBook, uncounted: [UncountedFailure]
+    extras: SegmentExtras, encoder: BlockEncoder, sketches: SketchBook, failed: [FailedEvent]
   ) throws(StoreError) {
     var extras = extras
     var book = LabelBook()
     var names: [UInt32: String] = [:]
     for (index, name) in extras.sources { names[index] = name }
+    extras.renumberLabels(&book)
     let table = encoder.kinds
     let labelOfKind = book.numbers(of: table.kinds) { names[$0] ?? "source \($0)" }
     let overflow = book.number(of: LabelBook.overflow)
-    extras.renumberLabels(&book, overflow)
     var labelOfType: [UInt32] = []
     for (kind, type) in table.typeNumbers.enumerated() where Int(type) == labelOfType.count {
       labelOfType.append(labelOfKind[kind])
@@ -65,12 +65,13 @@ final class SegmentTail {
       chunksOf: sketches.sketches(
         labelOfKind: labelOfKind, labelOfType: labelOfType, overflow: overflow, edges: extras.edges,
         labels: book.labels))
+    let failures = FailureBook(
+      failed: failed.map { ($0, $0.label(labelOfKind, overflow: overflow)) }, counted: extras.failures)
     try write(.failureCounts) { (rows) throws(StoreError) in
-      for (label, count) in sketches.failureCounts(labelOfKind: labelOfKind, overflow: overflow) {
-        try rows.insert([.integer(Int64(label)), .count(count)])
-      }
+      for (label, count) in failures.counts { try rows.insert([.integer(Int64(label)), .count(count)]) }
     }
-    try write(chunksOf: uncounted)
+    try write(chunksOf: failures.uncounted)
+    try write(chunksOf: failures.further)
     try write(chunksOf: extras.edges)
     try write(chunksOf: extras.unresolved)
     try write(chunksOf: extras.healed.map { HealedChild(ordinal: $0) })
@@ -151,14 +152,15 @@ final class SegmentTail {
 
 extension SegmentExtras {
   /// From the store's label numbers to those of the segment.
-  fileprivate mutating func renumberLabels(_ book: inout LabelBook, _ overflow: UInt32) {
+  fileprivate mutating func renumberLabels(_ book: inout LabelBook) {
     var numbers: [UInt32: UInt32] = [:]
-    for (index, names) in labels { numbers[index] = book.number(of: names) }
-    func number(_ label: UInt32) -> UInt32 { numbers[label] ?? overflow }
+    for (index, names) in labels.sorted(by: { $0.index < $1.index }) { numbers[index] = book.number(of: names) }
+    func number(_ label: UInt32) -> UInt32 { numbers[label] ?? book.number(of: LabelBook.overflow) }
     for row in edges.indices {
       edges[row].childLabel = number(edges[row].childLabel)
       edges[row].causeLabel = number(edges[row].causeLabel)
     }
+    for row in failures.indices { failures[row].label = number(failures[row].label) }
     for row in unresolved.indices { unresolved[row].label = number(unresolved[row].label) }
     for row in uncorrelated.indices { uncorrelated[row].label = number(uncorrelated[row].label) }
   }

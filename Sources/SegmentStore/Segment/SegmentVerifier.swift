@@ -30,6 +30,7 @@ struct SegmentVerifier {
   private var sketches = SketchBook()
   private var sketchesAreIncomplete = false
   private var uncounted: Set<Int64> = []
+  private var failureCounts: [UInt32: Int] = [:]
 
   /// - Returns: an empty list for a sound segment.
   /// - Throws: `.notFound`, `.inputOutput`, `.unsupportedFormat`; damage is a problem in the list.
@@ -118,9 +119,8 @@ struct SegmentVerifier {
       let ordinals = try attempt(.row, "uncounted_failures") { () throws(StoreError) in try reader.uncountedFailures() }
       uncounted = ordinals ?? []
       _ = try attempt(.row, "dictionaries") { () throws(StoreError) in try reader.resources.tools() }
-    } else {
-      try checkChunks(SegmentFailure.self)
     }
+    try checkChunks(SegmentFailure.self)
     try checkChunks(UnresolvedChild.self)
     try checkChunks(HealedChild.self)
     try checkChunks(UncorrelatedEvent.self)
@@ -169,9 +169,10 @@ struct SegmentVerifier {
       return
     }
     if case .columns(let data) = block.content, let kinds = try? reader.kinds() {
-      let uncounted = self.uncounted
-      sketches.add(data.head, kinds: kinds.table.kinds, typeNumbers: kinds.table.typeNumbers) {
-        uncounted.contains($0)
+      var failures: [FailedEvent] = []
+      sketches.add(data.head, kinds: kinds.table.kinds, typeNumbers: kinds.table.typeNumbers) { failures.append($0) }
+      for failed in failures where !uncounted.contains(failed.ordinal) {
+        failureCounts[failed.label(kinds.labelOfKind, overflow: kinds.overflowLabel), default: 0] += 1
       }
     }
     let claimed = reader.blocks[number - 1]
@@ -229,9 +230,14 @@ struct SegmentVerifier {
       labels: kinds.labels)
     let claimed = try attempt(.row, "sketches") { () throws(StoreError) in try reader.sketches() }
     if let claimed, claimed != expected { note(.count, "sketches", "they are not those of the heads and edges") }
-    let failures = sketches.failureCounts(labelOfKind: kinds.labelOfKind, overflow: kinds.overflowLabel)
+    var further: [SegmentFailure] = []
+    _ = try attempt(.row, "failures") { () throws(StoreError) in
+      try reader.forEachRow(SegmentFailure.self, in: .min ... .max) { further.append($0) }
+    }
+    for failure in further { failureCounts[failure.label, default: 0] += 1 }
+    let failures = failureCounts.sorted { $0.key < $1.key }.map { (label: $0.key, count: $0.value) }
     let counted = try attempt(.row, "failure_counts") { () throws(StoreError) in try reader.failureCounts() }
-    if let counted, !counted.elementsEqual(failures, by: ==) {
+    if let counted, !counted.elementsEqual(failures, by: { $0 == $1 }) {
       note(.count, "failure_counts", "they are not those of the heads")
     }
   }

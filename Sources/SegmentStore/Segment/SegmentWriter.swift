@@ -18,8 +18,8 @@ final class SegmentWriter {
   private let blockBytes: Int
   private let encoder: BlockEncoder
   private var sketches = SketchBook()
-  /// Ordinals of failed events that statistics leave out.
-  private var uncounted: Set<Int64> = []
+  /// The failed events that heads show.
+  private var failedEvents: [FailedEvent] = []
   /// Ordinals of children whose edges are in heads.
   private var headEdges = OrdinalBits()
   private var index = IndexBuilder()
@@ -87,10 +87,9 @@ final class SegmentWriter {
   /// - Parameters:
   ///   - causeOrdinal: of the event that its edge goes to, if it has one. Where that is in the same run of the same
   ///     block, the edge is kept in the head, and left out of `SegmentExtras.edges` by `finish`.
-  ///   - failureCounts: false for a failed event that statistics leave out.
   /// - Precondition: its ordinal is above that of the event before it in this trace.
   func add(
-    _ event: EventView, causeOrdinal: Int64? = nil, failureCounts: Bool = true
+    _ event: EventView, causeOrdinal: Int64? = nil
   ) throws(StoreError) {
     precondition(isOpen, "events belong to an open trace, or to none")
     if unsafe event.bytes.count > SegmentLimits.frameBytesMax {
@@ -105,7 +104,6 @@ final class SegmentWriter {
     precondition(ordinal > lastOrdinalOfRun, "events of a trace come in the order of ordinals")
     lastOrdinalOfRun = ordinal
     encoder.add(event, causeOrdinal: causeOrdinal ?? BlockEncoder.noCause)
-    if !failureCounts, event.failure != .none { uncounted.insert(ordinal) }
     let created = event.created
     unsafe note(created, ordinal, bytes: event.bytes.count)
     if event.eventClass == .report { total.reportCount += 1 } else { total.eventCount += 1 }
@@ -166,8 +164,7 @@ final class SegmentWriter {
     var extras = extras
     extras.edges.removeAll { headEdges.contains($0.childOrdinal) }
     try tables.write(
-      extras: extras, encoder: encoder, sketches: sketches,
-      uncounted: uncounted.sorted().map { UncountedFailure(ordinal: $0) })
+      extras: extras, encoder: encoder, sketches: sketches, failed: failedEvents)
     try tables.write(meta: total, tapeRowBytes: SegmentTape.rowBytes(pageBytes: pageBytes))
     try tables.writeManifest()
     try connection.execute("COMMIT")
@@ -212,9 +209,8 @@ final class SegmentWriter {
     zones[last].dataBytes = dataRow.count
     zones[last].headStart = try headTape.append(headRow)
     zones[last].dataStart = try dataTape.append(dataRow)
-    let uncounted = self.uncounted
     sketches.add(head, kinds: encoder.kinds.kinds, typeNumbers: encoder.kinds.typeNumbers) {
-      !uncounted.isEmpty && uncounted.contains($0)
+      failedEvents.append($0)
     }
     for event in head.edges.indices where head.edges[event] != 0 { headEdges.insert(head.ordinals[event]) }
   }

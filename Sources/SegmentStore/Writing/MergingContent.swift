@@ -138,8 +138,11 @@ final class MergeContent {
   }
 
   private func addRun(_ run: Int, _ block: DecodedBlock, _ number: Int) throws(StoreError) {
+    var place = block.runs[run].events.lowerBound
     _ = try inputs[number].reader.walk(block, run) { (event, _) throws(StoreError) in
-      try add(event, number)
+      let cause = late.isVoid(event.ordinal, in: inputs[number].first) ? nil : block.causeOrdinal(of: place)
+      place += 1
+      try add(event, number, causeOrdinal: cause)
       return .proceed
     }
   }
@@ -212,7 +215,7 @@ final class MergeContent {
     openTrace = nil
   }
 
-  private func add(_ event: EventView, _ number: Int) throws(StoreError) {
+  private func add(_ event: EventView, _ number: Int, causeOrdinal: Int64? = nil) throws(StoreError) {
     eventsSincePause += 1
     if eventsSincePause >= 64 {
       eventsSincePause = 0
@@ -225,6 +228,6 @@ final class MergeContent {
     }
     writtenCount += 1
     figures.add(event)
-    try writer.add(event)
+    try writer.add(event, causeOrdinal: causeOrdinal)
   }
 }
