@@ -92,7 +92,7 @@ private func claimedEvents(_ payload: [UInt8]) -> UInt32 {
 
 @Sendable private func blockV1(_ input: [UInt8]) {
   let bytes = block(around: input, eventCount: claimedEvents(input))
-  guard let decoded = bytes.withUnsafeBytes({ try? DecodedBlock(decoding: $0) }) else { return }
+  guard let decoded = bytes.withUnsafeBytes({ try? FrameBlock(decoding: $0) }) else { return }
   var builder = BlockBuilder()
   for run in decoded.runs {
     builder.beginRun(trace: run.trace, continues: run.continues)
@@ -112,7 +112,7 @@ private func claimedEvents(_ payload: [UInt8]) -> UInt32 {
 
 /// The bytes as they are, and with a checksum that holds.
 @Sendable private func blockHeader(_ input: [UInt8]) {
-  _ = input.withUnsafeBytes { try? DecodedBlock(decoding: $0) }
+  _ = input.withUnsafeBytes { try? FrameBlock(decoding: $0) }
   guard input.count >= BlockHeader.bytes else { return }
   var fixed = input
   let stored = UInt32(fixed.count - BlockHeader.bytes)
@@ -121,7 +121,7 @@ private func claimedEvents(_ payload: [UInt8]) -> UInt32 {
     $0.storeBytes(of: stored.littleEndian, toByteOffset: BlockHeader.Offset.storedLength, as: UInt32.self)
   }
   fixChecksum(&fixed)
-  _ = fixed.withUnsafeBytes { try? DecodedBlock(decoding: $0) }
+  _ = fixed.withUnsafeBytes { try? FrameBlock(decoding: $0) }
 }
 
 // MARK: Rows, index, filter

@@ -68,12 +68,6 @@
   static var impossible: BlockError { .badPayload(reason: "a value is impossible") }
 }
 
-@inline(__always) func zigzag(_ value: Int64) -> UInt64 { UInt64(bitPattern: (value << 1) ^ (value >> 63)) }
-
-@inline(__always) func unzigzag(_ value: UInt64) -> Int64 {
-  Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
-}
-
 extension UnsafeRawBufferPointer {
   /// - Precondition: 8 bytes are there.
   @inline(__always) func word(_ offset: Int) -> UInt64 { unsafe loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
