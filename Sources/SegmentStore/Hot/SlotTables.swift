@@ -23,7 +23,7 @@
   var memoryBytes: Int { size * 4 }
 
   @inline(__always) private func home(_ hash: UInt64) -> Int {
-    Int(truncatingIfNeeded: (hash >> 32) &* UInt64(truncatingIfNeeded: size) >> 32)
+    Int(truncatingIfNeeded: ((hash >> 32) &* UInt64(truncatingIfNeeded: size)) >> 32)
   }
 
   @inline(__always) private static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash) & tagMask }
@@ -98,7 +98,7 @@
   var memoryBytes: Int { size * 8 }
 
   @inline(__always) private func home(_ slot: UInt64) -> Int {
-    Int(truncatingIfNeeded: (slot >> 32) &* UInt64(truncatingIfNeeded: size) >> 32)
+    Int(truncatingIfNeeded: ((slot >> 32) &* UInt64(truncatingIfNeeded: size)) >> 32)
   }
 
   /// Makes `place` the last event of the stream.
