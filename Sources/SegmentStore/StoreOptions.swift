@@ -112,6 +112,7 @@ public struct SegmentStoreCounters: Sendable {
   public var merges = Durations()
   public var mergedBytesRead = 0
   public var mergedBytesWritten = 0
+  public var eventsMerged = 0
   public var mergeFailureCount = 0
   /// Transactions that were synced to disk, with everything that is written in them.
   public var syncs = Durations()

@@ -87,6 +87,7 @@ extension SegmentStore {
     counters.merges = figures.merges
     counters.mergedBytesRead = figures.mergedBytesRead
     counters.mergedBytesWritten = figures.mergedBytesWritten
+    counters.eventsMerged = figures.eventsMerged
     counters.mergeFailureCount = figures.mergeFailureCount
     counters.syncs = figures.syncs
     counters.transactionCount = figures.transactionCount

@@ -1,6 +1,6 @@
 import EventModel
 import Platform
-import TraceStore
+public import TraceStore
 
 extension SegmentStore {
   /// Merges as long as there is something to merge. Runs on the sealer's thread, after sealing.
@@ -25,8 +25,8 @@ extension SegmentStore {
   /// a moment would never get rid of its small segments.
   static let smallMerge = 50_000
 
-  /// Merges everything that is due, and waits for it.
-  func mergeNow() throws(StoreError) {
+  /// Merges everything that is due, and waits for it. The store does so by itself, a little later.
+  public func mergeNow() throws(StoreError) {
     try requireWritable()
     mergeRetry.withLock { $0 = MergeRetry() }
     sealer.runMerges()
@@ -85,6 +85,7 @@ extension SegmentStore {
       figures.merges.add(nanoseconds)
       figures.mergedBytesRead += merge.bytesRead
       figures.mergedBytesWritten += merge.bytesWritten
+      figures.eventsMerged += merge.writtenCount
       figures.eventsDropped += merge.droppedCount
       if merge.bytesWritten == 0 { figures.segmentsDropped += merge.inputCount }
     }
@@ -133,6 +134,7 @@ final class Merge {
   private let late: MergedLateness
   private(set) var bytesRead = 0
   private(set) var bytesWritten = 0
+  private(set) var writtenCount = 0
   /// Events that retention left out.
   private(set) var droppedCount = 0
 
@@ -217,6 +219,7 @@ final class Merge {
       if store.sealer.takeWork() { store.sealAllFrozen() }
     }
     try content.write()
+    writtenCount = content.writtenCount
     droppedCount = content.dropped.reduce(0) { $0 + $1.values.reduce(0, +) }
     let expected = inputs.reduce(0) { $0 + $1.handle.row.eventCount + $1.handle.row.reportCount }
     guard content.writtenCount + droppedCount == expected else {

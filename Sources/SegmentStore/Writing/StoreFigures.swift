@@ -15,6 +15,7 @@ struct StoreFigures {
   var merges = SegmentStoreCounters.Durations()
   var mergedBytesRead = 0
   var mergedBytesWritten = 0
+  var eventsMerged = 0
   var mergeFailureCount = 0
   var transactionCount = 0
   var segmentsDropped = 0
