@@ -23,7 +23,7 @@ public struct StoreOptions: Sendable {
 
   public var mode: Mode = .readWrite
   public var durability: Durability = .auto
-  /// A hot file is sealed when it holds so many events: more costs memory (about 65 bytes each) and time to start, fewer
+  /// A hot file is sealed when it holds so many events: more costs memory (about 60 bytes each) and time to start, fewer
   /// cost space on disk.
   public var sealEventCount = 500_000
   /// A hot file is sealed when its frames have so many bytes, however few they are.

@@ -120,10 +120,16 @@ extension StoreState {
     order(&outcome, edgesBefore)
   }
 
+  /// By child, each once: where several late namesakes enter a trace with one event, its edge is drawn more than once.
   private func order(_ outcome: inout AppendOutcome, _ edgesBefore: Int) {
-    if outcome.edges.count > edgesBefore + 1 {
-      outcome.edges[edgesBefore...].sort { $0.childOrdinal < $1.childOrdinal }
+    guard outcome.edges.count > edgesBefore + 1 else { return }
+    outcome.edges[edgesBefore...].sort { $0.childOrdinal < $1.childOrdinal }
+    var kept = edgesBefore
+    for index in (edgesBefore + 1)..<outcome.edges.count {
+      if outcome.edges[index].childOrdinal != outcome.edges[kept].childOrdinal { kept += 1 }
+      outcome.edges[kept] = outcome.edges[index]
     }
+    outcome.edges.removeSubrange((kept + 1)...)
   }
 
   /// An id of one source that was stored for another source before: who inherits from it may change.

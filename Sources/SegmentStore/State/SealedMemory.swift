@@ -40,18 +40,22 @@ final class SealedNamesakes {
   /// As their files say: traces they got later are not among it.
   let events: [KnownEvent]
   private var byTrace: [IdentifierKey: Int] = [:]
+  private var bySource: [UInt32: Int] = [:]
   /// By source and stream: the content of the first event, as a hash.
   private let identities: [UInt64: UInt64]
 
   init(events: [KnownEvent], identities: [UInt64: UInt64]) {
     self.events = events.sorted { $0.ordinal < $1.ordinal }
     self.identities = identities
-    for (number, event) in self.events.enumerated() where event.eventClass == .domain {
-      if byTrace[event.trace] == nil { byTrace[event.trace] = number }
+    for (number, event) in self.events.enumerated() {
+      if bySource[event.source] == nil { bySource[event.source] = number }
+      if event.eventClass == .domain, byTrace[event.trace] == nil { byTrace[event.trace] = number }
     }
   }
 
   func first(inTrace trace: IdentifierKey) -> KnownEvent? { byTrace[trace].map { events[$0] } }
+
+  func first(ofSource source: UInt32) -> KnownEvent? { bySource[source].map { events[$0] } }
 
   /// What an event of this id is, if a sealed one has its source and stream.
   func find(_ event: EventView, source: UInt32) -> Disposition? {
@@ -106,6 +110,29 @@ extension StoreState {
     if events.count >= SealedMemory.namesakesMin {
       sealed.keep(SealedNamesakes(events: events, identities: identities), id)
     }
+  }
+
+  /// As `forEachSealed`, but only the first of all and the first of one source where that is known.
+  func forEachSealed(
+    id: IdentifierKey, firstOfSource source: UInt32, excluding ordinal: Int64, _ body: (KnownEvent) -> Void
+  ) {
+    if let known = sealed.namesakes(id), let first = known.events.first {
+      let own = known.first(ofSource: source)
+      if first.ordinal != ordinal, own?.ordinal != ordinal {
+        body(effective(first))
+        if let own, own.ordinal != first.ordinal { body(effective(own)) }
+        return
+      }
+    }
+    forEachSealed(id: id) { if $0.ordinal != ordinal { body($0) } }
+  }
+
+  /// Whether a sealed event has that id.
+  func isSealed(id: IdentifierKey, excluding ordinal: Int64) -> Bool {
+    if let known = sealed.namesakes(id), known.events.count > 1 { return true }
+    var found = false
+    forEachSealed(id: id) { if $0.ordinal != ordinal { found = true } }
+    return found
   }
 
   /// As `forEachSealed`, but only the first of a trace where that is known.

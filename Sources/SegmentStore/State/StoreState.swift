@@ -110,7 +110,7 @@ final class StoreState {
         if let own = first.own, own != first.any { body(known(generation, own)) }
       }
     }
-    forEachSealed(id: id) { if $0.ordinal != ordinal { body($0) } }
+    forEachSealed(id: id, firstOfSource: source, excluding: ordinal, body)
   }
 
   func known(sealed event: EventView, stored: Identifier?) -> KnownEvent {
@@ -125,9 +125,7 @@ final class StoreState {
       guard let first = index.firstPlace(id, index.hash.key(id)) else { continue }
       if index.ordinal(first) != ordinal || index.has(HotIndex.Flag.isRepeated, first) { return true }
     }
-    var found = false
-    forEachSealed(id: id) { if $0.ordinal != ordinal { found = true } }
-    return found
+    return isSealed(id: id, excluding: ordinal)
   }
 
   /// Whether an older file may hold the event's id.

@@ -1,0 +1,111 @@
+import EventModel
+@testable import SegmentStore
+import Testing
+import TestSupport
+import TraceStore
+
+/// What keeps the cost of an append bounded whatever the ids are, and finds events that come behind a root marker.
+@Suite("Segment store: the hot index") struct HotIndexTests {
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory("store") }
+
+  private func open() throws -> SegmentStore {
+    var options = StoreOptions()
+    options.durability = .process
+    options.retention.freeDiskBytes = 0
+    return try SegmentStore.open(directory: directory.path, options: options)
+  }
+
+  private func append(_ events: [TestEvent], to store: SegmentStore) throws -> [AppendOutcome] {
+    try stride(from: 0, to: events.count, by: 1_000).map { start in
+      let batch = SourceBatch(Array(events[start..<min(start + 1_000, events.count)]), source: "s")
+      return try store.append([batch])[0]
+    }
+  }
+
+  /// Each look at all events of the id would make this last for minutes.
+  @Test(arguments: [true, false])
+  func `one id in 50,000 streams is stored once for each, hot and sealed`(inOneTrace: Bool) throws {
+    let store = try open()
+    func events(_ numbers: Range<Int>) -> [TestEvent] {
+      numbers.map { TestEvent("same", trace: inOneTrace ? "t" : "t\($0)", stream: "order-\($0)", at: Int64($0)) }
+    }
+    let first = try append(events(0..<50_000), to: store)
+    #expect(first.allSatisfy { $0.accepted.count == 1_000 })
+    let counting = first.flatMap(\.accepted).filter { $0.causeState == .root }.count
+    #expect(counting == (inOneTrace ? 1 : 50_000))
+    let again = try append(events(20_000..<25_000), to: store)
+    #expect(again.allSatisfy { $0.duplicateCount == 1_000 })
+    try store.seal()
+    let sealed = try append(events(0..<50_000), to: store)
+    #expect(sealed.allSatisfy { $0.duplicateCount == 1_000 })
+    var changed = events(7..<8)
+    changed[0].type = "OrderChanged"
+    #expect(try append(changed, to: store)[0].conflictCount == 1)
+    let more = try append(events(50_000..<52_000), to: store)
+    #expect(more.allSatisfy { $0.accepted.count == 1_000 })
+    #expect(more.flatMap(\.accepted).filter { $0.causeState == .root }.count == (inOneTrace ? 0 : 2_000))
+    store.close()
+  }
+
+  @Test(arguments: [false, true], [false, true])
+  func `an event behind a root marker gets its edges when it comes`(seal: Bool, reopen: Bool) throws {
+    var store = try open()
+    _ = try append(
+      [
+        TestEvent("a", trace: "t", cause: "t", at: 1), TestEvent("b", trace: "t", cause: "a", at: 2),
+        TestEvent("c", trace: "t", cause: "t", at: 3),
+      ], to: store)
+    #expect(try store.statistics().unresolvedCount == 0)
+    if seal { try store.seal() }
+    if reopen {
+      store.close()
+      store = try open()
+    }
+    let outcome = try append([TestEvent("t", trace: "t", at: 0)], to: store)[0]
+    #expect(outcome.edges.map { [$0.childOrdinal, $0.causeOrdinal] } == [[1, 4], [3, 4]])
+    #expect(try store.handlerStatistics(in: .all).map(\.count) == [3])
+    store.close()
+    store = try open()
+    #expect(try store.handlerStatistics(in: .all).map(\.count) == [3])
+    #expect(try append([TestEvent("t", trace: "t", stream: "other", at: 9)], to: store)[0].edges.isEmpty)
+    store.close()
+  }
+
+  /// Every second link first: each of the others joins two parts, the upper one ever longer.
+  @Test func `a chain of 40,000 whose links come every second one first is linked in little time`() throws {
+    let store = try open()
+    func link(_ number: Int) -> TestEvent {
+      TestEvent("e\(number)", trace: "t", cause: number == 0 ? nil : "e\(number - 1)", at: Int64(number))
+    }
+    _ = try append(stride(from: 0, to: 40_000, by: 2).map(link), to: store)
+    let outcomes = try append(stride(from: 1, to: 40_000, by: 2).map(link), to: store)
+    #expect(outcomes.reduce(0) { $0 + $1.edges.count } == 39_999)
+    #expect(outcomes.flatMap(\.accepted).allSatisfy { $0.causeState == .resolved })
+    store.close()
+  }
+
+  @Test func `numbers are spread over the whole table of slots`() {
+    var slots = TagSlots()
+    defer { slots.free() }
+    let hash = HotHash.ofProcess
+    func key(_ number: UInt32) -> UInt64 { hash.key(IdentifierKey(high: 1, low: UInt64(number))) }
+    for number in 0..<UInt32(200_000) { slots.insert(key(number), number, hashOf: key) }
+    for number in 0..<UInt32(200_000) { #expect(slots.find(key(number)) { $0 == number } == number) }
+    #expect(slots.find(key(200_001)) { key($0) == key(200_001) } == nil)
+  }
+
+  @Test func `an event costs less than 70 bytes of memory`() throws {
+    let store = try open()
+    let events = (0..<20_000).map { number in
+      TestEvent(
+        "00000000-0000-4000-8000-\(String(1_000_000_000_000 + number).suffix(12))",
+        trace: "00000000-0000-4000-9000-\(String(1_000_000_000_000 + number / 13).suffix(12))",
+        stream: "order-\(number / 3)", at: Int64(number))
+    }
+    _ = try append(events, to: store)
+    #expect(store.counters.hotIndexBytes < 20_000 * 70)
+    store.close()
+  }
+}
