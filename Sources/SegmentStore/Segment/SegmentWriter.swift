@@ -143,6 +143,9 @@ final class SegmentWriter {
     if encoder.frameBytes >= blockBytes { try flushBlock() }
   }
 
+  /// Whether the edge of that child is in the head of a block that was written: it needs not be given to `finish`.
+  func hasInHead(_ childOrdinal: Int64) -> Bool { headEdges.contains(childOrdinal) }
+
   /// Writes everything that is left, syncs the file and closes it.
   ///
   /// - Precondition: at least one event was added, and no trace is open.

@@ -29,16 +29,16 @@ struct SegmentFeed {
       try writer.beginTrace(trace)
       for slot in order.slots(rank) {
         let event = try frames.event(slot: slot, rank: rank)
-        try writer.add(event)
-        figures.add(event)
         let place = Int(order.places[slot])
+        try writer.add(event, causeOrdinal: index.causeOrdinal(of: place))
+        figures.add(event)
         if index.has(HotIndex.Flag.waits, place) { note(waiting: event, place, trace, &extras) }
       }
       try writer.endTrace()
       if store.sealer.isStopping { throw StoreError(.closed, "the store is closing", hint: "") }
     }
     if order.untracedCount > 0 { try writeUntraced(frames, writer, &extras, &figures) }
-    finish(&extras)
+    finish(&extras, writer)
     return (try writer.finish(extras), figures)
   }
 
@@ -69,14 +69,15 @@ struct SegmentFeed {
         label: generation.index.label(place), trace: trace, failure: event.failure, sourceIndex: event.sourceIndex))
   }
 
-  private func finish(_ extras: inout SegmentExtras) {
+  private func finish(_ extras: inout SegmentExtras, _ writer: SegmentWriter) {
     let index = generation.index
     var labels = NumberSet()
     var sourceNumbers = NumberSet()
     index.forEachEdge { edge in
       labels.insert(edge.childLabel)
       labels.insert(edge.causeLabel)
-      extras.edges.append(edge)
+      // What a head holds already needs no memory here: nearly all of them.
+      if !writer.hasInHead(edge.childOrdinal) { extras.edges.append(edge) }
     }
     index.forEachFailure { label, created in
       labels.insert(label)
