@@ -29,8 +29,9 @@ public final class DataDecoder {
       let all = UnsafeMutableRawBufferPointer(room)
       unsafe all.copyMemory(from: raw)
       do {
-        unsafe try inflater.decompress(
-          packed, into: UnsafeMutableRawBufferPointer(rebasing: all[rawBytes..<(rawBytes + fields.rawLength)]))
+        unsafe try PackedColumns.unpack(
+          packed, into: UnsafeMutableRawBufferPointer(rebasing: all[rawBytes..<(rawBytes + fields.rawLength)]), inflater
+        )
         count = rawBytes + fields.rawLength
       } catch { failed = true }
     }

@@ -117,7 +117,9 @@ extension BlockEncoder {
     unsafe columns.append(contentsOf: own.bytes)
     unsafe rawBytes.append(contentsOf: raw.bytes)
     body.finishBlock(columns: &columns, raw: &rawBytes)
-    let packed = unsafe columns.withUnsafeBytes { unsafe compressor.compress($0) }
+    let packed = unsafe columns.withUnsafeBytes {
+      unsafe PackedColumns.pack($0, ends: body.sectionEnds, compressor)
+    }
     var row = ByteSink(capacity: packed.count + rawBytes.count + 64)
     put(DataRow.magic, &row)
     put(UInt32(blockVersion), &row)
