@@ -43,7 +43,7 @@ final class DiskNode {
     unsafe changes.append(
       Change(
         offset: offset, before: before, sizeBefore: sizeBefore, after: Array(bytes), size: nil, state: .pending))
-    if end > sizeBefore { content.append(contentsOf: repeatElement(0, count: end - sizeBefore)) }
+    if end > sizeBefore { content += [UInt8](repeating: 0, count: end - sizeBefore) }
     unsafe content.withUnsafeMutableBytes { all in
       unsafe UnsafeMutableRawBufferPointer(rebasing: all[offset..<end]).copyMemory(from: bytes)
     }
@@ -70,7 +70,7 @@ final class DiskNode {
     if size < content.count {
       content.removeLast(content.count - size)
     } else {
-      content.append(contentsOf: repeatElement(0, count: size - content.count))
+      content += [UInt8](repeating: 0, count: size - content.count)
     }
   }
 
