@@ -10,7 +10,7 @@ import TraceStore
 ///
 /// `make simulate SEEDS=20000` runs more, `make simulate SEEDS=1 FIRST=123` repeats one.
 @Suite("Segment store: simulation") struct SimulationTests {
-  private static let countAsked = CurrentProcess.environment("CLEW_SEEDS").flatMap { Int($0) } ?? 200
+  private static let countAsked = CurrentProcess.environment("CLEW_SEEDS").flatMap { Int($0) } ?? 300
   private static let first = CurrentProcess.environment("CLEW_FIRST_SEED").flatMap { Int($0) } ?? 1
   private static let lanes = 2
 
@@ -23,7 +23,7 @@ import TraceStore
         try simulation.run()
       } catch {
         let trail = simulation.trail.joined(separator: ", ")
-        Issue.record("seed \(seed): \(error); after: \(trail). Repeat: make simulate SEEDS=1 FIRST=\(seed)")
+        Issue.record("seed \(seed): \("\(error)".prefix(600)); after: \(trail). Repeat: make simulate SEEDS=1 FIRST=\(seed)")
       }
       simulation.end()
       figures.add(simulation.figures)
@@ -61,11 +61,12 @@ struct Simulation {
   private let subject: FaultRun
   private let mayLosePower: Bool
   private let mayDrop: Bool
-  private var positions: [String: UInt64] = [:]
+  private var events: SimulatedEvents
   private var armedFor = 0
 
   init(seed: UInt64) {
     random = SeededRandom(seed: seed)
+    events = SimulatedEvents(seed: seed)
     let durability = [StoreOptions.Durability.auto, .auto, .power, .process][random.below(4)]
     // With `process` nothing is promised but what a kill leaves.
     mayLosePower = durability != .process
@@ -177,14 +178,7 @@ struct Simulation {
   private mutating func append() throws {
     note("append")
     figures.transactions += 1
-    var batches = Workload.batches(&random)
-    for index in batches.indices where random.oneIn(2) {
-      let source = batches[index].source
-      positions[source, default: 0] += 1
-      batches[index].checkpoint = SourceCheckpoint(
-        source: source, position: SourcePosition(major: positions[source] ?? 0))
-      if random.oneIn(2) { batches[index].durability = .synced }
-    }
+    let batches = events.batches()
     try subject.append(batches)
   }
 
