@@ -91,6 +91,7 @@ final class HotFile: @unchecked Sendable {
   /// - Parameter full: the transaction, and all before it, survive the loss of power when this returns.
   func append(_ plan: AppendPlan, storedAt: Timestamp, full: Bool) throws(StoreError) {
     guard let writer, let insert, let upsert else { throw StoreError(.closed, "\(path) is closed", hint: "") }
+    if full && writer.hasFailedSync { try settleDoubt() }
     if full != synchronousIsFull {
       try writer.execute("PRAGMA synchronous=\(full ? "FULL" : "NORMAL")")
       synchronousIsFull = full
@@ -140,6 +141,28 @@ final class HotFile: @unchecked Sendable {
 
   /// Everything appended so far survives the loss of power.
   func sync() throws(StoreError) {
+    if writer?.hasFailedSync == true { try settleDoubt() }
+    do {
+      try syncFiles()
+    } catch {
+      writer?.hasFailedSync = true
+      throw error
+    }
+  }
+
+  /// After a sync that failed the system may take for written what is not. So everything is written once more, to where
+  /// it was not before: the WAL is brought in, and begun again.
+  private func settleDoubt() throws(StoreError) {
+    guard let writer else { return }
+    guard try writer.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0 else {
+      throw StoreError(
+        .inputOutput, "\(path) could not be synced, and is being read, so that it cannot be written again",
+        hint: "check the disk and the system's log")
+    }
+    writer.hasFailedSync = false
+  }
+
+  private func syncFiles() throws(StoreError) {
     try mapping { () throws(FileError) in
       if files.exists(path + "-wal") {
         let wal = try files.open(path + "-wal", .updating)

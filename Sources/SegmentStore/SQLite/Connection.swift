@@ -18,6 +18,11 @@ import TraceStore
 
   let path: String
   let isWritable: Bool
+  /// A transaction failed because the disk refused to sync: what was written before may not be on it either, whatever
+  /// a later sync says.
+  var hasFailedSync = false
+  private static let syncFailed = SQLITE_IOERR | 4 << 8
+  private static let directorySyncFailed = SQLITE_IOERR | 5 << 8
   private let files: any FileSystem
   private var database: OpaquePointer?
 
@@ -112,6 +117,8 @@ import TraceStore
       try execute("COMMIT")
       return result
     } catch {
+      let code = unsafe sqlite3_extended_errcode(database)
+      if code == Self.syncFailed || code == Self.directorySyncFailed { hasFailedSync = true }
       // SQLite may have rolled back by itself already (a full disk): then there is nothing to roll back.
       try? execute("ROLLBACK")
       throw error

@@ -24,7 +24,15 @@ extension SegmentStore {
     let catalogPath = path(DirectoryLayout.catalogName)
     let files = try filesOfEvents()
     if !fileSystem.exists(catalogPath), let first = files.first { throw Self.lostCatalog(catalogPath, first) }
-    let opened = try Catalog(catalogPath, create: isWritable, mayBeNew: files.isEmpty, files: fileSystem)
+    let isNew = isWritable && files.isEmpty && !fileSystem.exists(catalogPath)
+    let opened: Catalog
+    do {
+      opened = try Catalog(catalogPath, create: isWritable, mayBeNew: files.isEmpty, files: fileSystem)
+    } catch {
+      // What was made of it may not be on the disk: the next attempt begins from nothing.
+      if isNew { try? DirectoryLayout.removeDatabase(catalogPath, fileSystem) }
+      throw error
+    }
     if isWritable { try mapping { () throws(FileError) in try fileSystem.syncDirectory(directory) } }
     let contents = try opened.load()
     catalog.withLock { catalog in
@@ -314,8 +322,16 @@ extension SegmentStore {
   func beginGeneration() throws(StoreError) {
     let first = state.lastOrdinal + 1
     let name = DirectoryLayout.hotName(first: first)
-    let file = try HotFile(
-      path(name), first: first, writable: true, cacheBytes: options.hotCacheBytes, files: fileSystem)
+    let isNew = !fileSystem.exists(path(name))
+    let file: HotFile
+    do {
+      file = try HotFile(
+        path(name), first: first, writable: true, cacheBytes: options.hotCacheBytes, files: fileSystem)
+    } catch {
+      // What was made of it may not be on the disk: the next attempt begins from nothing.
+      if isNew { try? DirectoryLayout.removeDatabase(path(name), fileSystem) }
+      throw error
+    }
     try mapping { () throws(FileError) in try fileSystem.syncDirectory(directory) }
     try reach("hot-file-created")
     try withCatalog { (catalog) throws(StoreError) in try catalog.put(CatalogRow.Hot(first: first)) }

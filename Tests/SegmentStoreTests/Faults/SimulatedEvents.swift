@@ -74,7 +74,9 @@ struct SimulatedEvents {
       eventClass: kind, revision: Int64(number), data: "{\"n\":\(number),\"pad\":\"\(padding())\"}")
   }
 
-  private mutating func padding() -> String { String(repeating: "x", count: random.oneIn(12) ? 4_000 : random.below(40)) }
+  private mutating func padding() -> String {
+    String(repeating: "x", count: random.oneIn(12) ? 4_000 : random.below(40))
+  }
 
   private func name(_ number: Int) -> String {
     number % 2 == 0 ? "e\(number)" : "00000000-0000-0000-0000-\(String(number + 100_000_000_000))"

@@ -23,7 +23,8 @@ import TraceStore
         try simulation.run()
       } catch {
         let trail = simulation.trail.joined(separator: ", ")
-        Issue.record("seed \(seed): \("\(error)".prefix(600)); after: \(trail). Repeat: make simulate SEEDS=1 FIRST=\(seed)")
+        Issue.record(
+          "seed \(seed): \("\(error)".prefix(600)); after: \(trail). Repeat: make simulate SEEDS=1 FIRST=\(seed)")
       }
       simulation.end()
       figures.add(simulation.figures)

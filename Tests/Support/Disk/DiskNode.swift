@@ -111,6 +111,11 @@ final class DiskNode {
     content.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
   }
 
+  /// The next process knows nothing of a sync that failed in this one, and cannot make up for it.
+  func endDoubt() {
+    for index in changes.indices where changes[index].state == .inDoubt { changes[index].state = .pending }
+  }
+
   func endAllLocks() {
     advisoryHolder = nil
     sharedHolders = []

@@ -14,7 +14,8 @@ import Platform
 ///   leave it out, as kernels do.
 /// * The disk may be full: a write takes what fits, and fails.
 ///
-/// Not simulated: bits that change by themselves (`flip`), reads of something else than was written.
+/// Not simulated: bits that change by themselves (`flip`), reads of something else than was written, and a sync that
+/// fails, then a kill before the process could act on it, then a loss of power.
 ///
 /// What happens follows from the seed and the order of operations alone. Thread-safe.
 public final class SimulatedDisk: @unchecked Sendable {
@@ -169,6 +170,7 @@ public final class SimulatedDisk: @unchecked Sendable {
       usedBytes = 0
       for node in names.values where all.insert(ObjectIdentifier(node)).inserted {
         node.endAllLocks()
+        node.endDoubt()
         node.isNamed = true
         usedBytes += node.content.count
       }
