@@ -68,6 +68,17 @@ struct LateTable: Sendable {
     return firstOrdinal < before
   }
 
+  /// Whether some edge of a segment may not count any more.
+  func mayVoid(edgesOf segment: SegmentHandle) -> Bool {
+    if voidBefore.isEmpty { return false }
+    // Edges of children of earlier files are in a table of their own.
+    let hasOutside = segment.reader.rowCounts["edges"] ?? 0 > 0
+    let ordinals = segment.ordinals
+    return voidBefore.contains { child, before in
+      ordinals.lowerBound < before && (ordinals.contains(child) || (hasOutside && child < ordinals.lowerBound))
+    }
+  }
+
   func correction(of ordinal: Int64) -> FailureCorrection? { correctionByOrdinal[ordinal] }
   mutating func set(_ correction: FailureCorrection) { correctionByOrdinal[correction.ordinal] = correction }
 
