@@ -55,7 +55,10 @@ extension MetricCatalogue {
   public static let queriesInflight = MetricFamily(
     "clew_queries_inflight", .gauge, ["endpoint"], "API requests being served.")
 
-  static let query = [queries, queryDuration, queriesInflight]
+  public static let queryScannedBytes = MetricFamily(
+    "clew_query_scanned_bytes_total", .counter, ["endpoint"], "Segment bytes read to serve API requests.")
+
+  static let query = [queries, queryDuration, queriesInflight, queryScannedBytes]
 
   // MARK: Self
 

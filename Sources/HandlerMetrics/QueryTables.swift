@@ -5,6 +5,7 @@ public struct QueryTables {
   private let options: MetricsOptions
   private var endpoints: [String: Int] = [:]
   private var labels = SeriesTable(MetricCatalogue.queriesInflight)
+  private var scannedBytes = SeriesTable(MetricCatalogue.queryScannedBytes)
   private var codes = SeriesTable(MetricCatalogue.queries)
   private var durations: HistogramTable
 
@@ -29,6 +30,11 @@ public struct QueryTables {
     durations.observe(index, max(0, nanoseconds))
   }
 
+  /// So many bytes were read from segments to serve it.
+  public mutating func scanned(_ endpoint: String, bytes: Int) {
+    scannedBytes.values[index(endpoint)] += Int64(bytes)
+  }
+
   private mutating func index(_ endpoint: String) -> Int {
     if let known = endpoints[endpoint] { return known }
     let isFull = endpoints.count >= options.endpointsMax
@@ -36,6 +42,7 @@ public struct QueryTables {
     let name = isFull ? "_overflow" : endpoint
     let value = LabelValue.of(name)
     let index = labels.add([value])
+    _ = scannedBytes.add([value])
     for code in Self.codeClasses { _ = codes.add([value, Array(code.utf8)]) }
     _ = durations.addSeries()
     endpoints[name] = index
@@ -43,6 +50,7 @@ public struct QueryTables {
   }
 
   public mutating func writeQueries(into writer: inout MetricWriter) { codes.write(into: &writer) }
+  public mutating func writeScannedBytes(into writer: inout MetricWriter) { scannedBytes.write(into: &writer) }
   public mutating func writeInflight(into writer: inout MetricWriter) { labels.write(into: &writer) }
 
   public mutating func writeDurations(into writer: inout MetricWriter) {

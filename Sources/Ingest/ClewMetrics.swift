@@ -129,7 +129,15 @@ public final class QueryMetrics: Sendable {
     }
   }
 
+  /// So many bytes were read from segments to serve a request to this route.
+  public func scanned(_ endpoint: String, bytes: Int) {
+    if bytes > 0 { tables.withLock { $0.scanned(endpoint, bytes: bytes) } }
+  }
+
   public func addFamilies(to page: inout MetricPage) {
+    page.add(MetricCatalogue.queryScannedBytes) { writer in
+      self.tables.withLock { $0.writeScannedBytes(into: &writer) }
+    }
     page.add(MetricCatalogue.queries) { writer in self.tables.withLock { $0.writeQueries(into: &writer) } }
     page.add(MetricCatalogue.queryDuration) { writer in self.tables.withLock { $0.writeDurations(into: &writer) } }
     page.add(MetricCatalogue.queriesInflight) { writer in self.tables.withLock { $0.writeInflight(into: &writer) } }

@@ -117,12 +117,16 @@ public final class ClewAPI: HTTPHandler {
     do {
       let match = router.find(method: request.method, path: request.path)
       let (route, values) = try Self.found(match, request)
-      let running = metrics.map { RunningQuery($0.queries, route: route.template) }
+      let running = metrics.map { RunningQuery($0.queries, reader: reader, route: route.template) }
       defer { withExtendedLifetime(running) {} }
       if route.rights == .write { try Self.refuseOtherOrigins(request) }
       let parameters = try Parameter.read(request.query, for: route.parameters, now: clock.now())
-      response = try route.answer(
-        self, Call(request: request, pathValues: values, parameters: parameters, route: route))
+      let call = Call(request: request, pathValues: values, parameters: parameters, route: route)
+      if let running {
+        response = try running.counting { () throws(APIError) in try route.answer(self, call) }
+      } else {
+        response = try route.answer(self, call)
+      }
       if case .chunks(let source) = response.body, let running {
         response.body = .chunks(CountedChunks(source, running))
       }

@@ -192,11 +192,16 @@ public protocol TraceReader: AnyObject, Sendable {
   /// Names of all sources that were ever stored, sorted.
   func sources() throws(StoreError) -> [String]
 
+  /// How many bytes the calling thread has read from sealed files so far, to be compared with a later value.
+  var bytesReadByThisThread: Int { get }
+
   /// What every answer of this store may lack.
   func missingParts() -> [MissingPart]
 }
 
 extension TraceReader {
+  public var bytesReadByThisThread: Int { 0 }
+
   public func trace(
     _ correlation: Identifier, withPayloadsUpTo bytesMax: Int
   ) throws(StoreError) -> (contents: TraceContents, payloads: TracePayloads?) {

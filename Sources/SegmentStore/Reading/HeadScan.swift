@@ -2,10 +2,37 @@ import BlockCodec
 import EventModel
 import TraceStore
 
-/// What a search asks of the events of segments, and what it worked out of it for one of them.
-struct HeadConditions {
+/// What a search asks of the events of segments, and what it worked out of it for their kinds.
+final class HeadConditions {
   let filter: TracePrefilter
-  let sourceName: (UInt32) -> [UInt8]
+  private let sourceName: (UInt32) -> [UInt8]
+  /// For each segment that was asked, the conditions that its kinds meet, by kind.
+  private var metByKind: [ObjectIdentifier: [UInt64]] = [:]
+
+  init(filter: TracePrefilter, sourceName: @escaping (UInt32) -> [UInt8]) {
+    self.filter = filter
+    self.sourceName = sourceName
+  }
+
+  fileprivate func met(by kind: EventKind) -> UInt64 {
+    filter.met(
+      source: sourceName(kind.sourceIndex), type: kind.type, service: kind.service, handler: kind.handler,
+      isFailed: kind.failure != .none)
+  }
+
+  fileprivate func met(by event: EventView) -> UInt64 {
+    unsafe filter.met(
+      source: sourceName(event.sourceIndex), type: Array(event.type), service: Array(event.service),
+      handler: Array(event.handler), isFailed: event.failure != .none)
+  }
+
+  fileprivate func metByKind(of reader: SegmentReader, _ kinds: LoadedKinds) -> [UInt64] {
+    let key = ObjectIdentifier(reader)
+    if let known = metByKind[key] { return known }
+    let made = kinds.table.kinds.map { met(by: $0) }
+    metByKind[key] = made
+    return made
+  }
 }
 
 /// What a search knows of one run of a block without reading its payloads.
@@ -21,26 +48,54 @@ struct ScannedRun {
   var last: Int64
 }
 
+/// A block that is being scanned: tells the traces of those runs that are of interest.
+final class ScannedBlock {
+  private let reader: SegmentReader
+  private let number: Int
+  private var known: DecodedBlock?
+
+  fileprivate init(_ reader: SegmentReader, _ number: Int, _ known: DecodedBlock? = nil) {
+    self.reader = reader
+    self.number = number
+    self.known = known
+  }
+
+  /// Reads the block's ids when first asked.
+  func trace(ofRun run: Int) throws(StoreError) -> Identifier? {
+    if let known { return known.runs[run].trace }
+    let block = try reader.block(number)
+    known = block
+    return block.runs[run].trace
+  }
+}
+
 extension SegmentReader {
   /// Calls `body` with every run of a block with which a trace begins in this segment.
   ///
   /// - Returns: how many events the block has.
   func forEachStart(
     inBlock number: Int, _ conditions: HeadConditions,
-    _ body: (ScannedRun, borrowing ScannedBlock) throws(StoreError) -> Void
+    _ body: (ScannedRun, ScannedBlock) throws(StoreError) -> Void
   ) throws(StoreError) -> Int {
-    let block = try self.block(number)
-    for (place, run) in block.runs.enumerated() where !run.continues && run.trace != nil {
-      let scanned = try scan(block, place, conditions)
-      try body(scanned, ScannedBlock(block: block))
+    if !hasHeads {
+      let block = try self.block(number)
+      let scanned = ScannedBlock(self, number, block)
+      for (place, run) in block.runs.enumerated() where !run.continues && run.trace != nil {
+        try body(try scan(block, place, conditions), scanned)
+      }
+      return block.eventCount
     }
-    return block.eventCount
+    let metByKind = conditions.metByKind(of: self, try kinds())
+    let head = try self.head(of: number)
+    let block = ScannedBlock(self, number)
+    for (place, run) in head.runs.enumerated() where !run.continues && run.traceKind != .none {
+      try body(scan(head, place, metByKind, conditions), block)
+    }
+    return head.eventCount
   }
 
   /// The conditions that the events of a trace meet in this segment; for what is not there, none.
-  func met(by trace: Identifier, _ conditions: HeadConditions) throws(StoreError)
-    -> UInt64
-  {
+  func met(by trace: Identifier, _ conditions: HeadConditions) throws(StoreError) -> UInt64 {
     let key = trace.key
     var met: UInt64 = 0
     for number in try candidates(.correlation, key) {
@@ -55,40 +110,37 @@ extension SegmentReader {
   private func scan(
     _ block: DecodedBlock, _ place: Int, _ conditions: HeadConditions
   ) throws(StoreError) -> ScannedRun {
+    if case .columns(let data) = block.content {
+      return scan(data.head, place, conditions.metByKind(of: self, try kinds()), conditions)
+    }
     let run = block.runs[place]
     var scanned = ScannedRun(
       number: place, goesOn: run.goesOn, eventCount: run.events.count, met: 0, first: .max, last: .min)
-    if case .columns(let data) = block.content {
-      let kinds = try self.kinds().table
-      for event in run.events {
-        scanned.first = min(scanned.first, data.head.created[event])
-        scanned.last = max(scanned.last, data.head.created[event])
-        let kind = data.head.kind(event, kinds)
-        scanned.met |= conditions.filter.met(
-          source: conditions.sourceName(kind.sourceIndex), type: kind.type, service: kind.service,
-          handler: kind.handler, isFailed: kind.failure != .none)
-      }
-      return scanned
-    }
-    guard case .frames(let frames) = block.content else { return scanned }
-    for index in run.events {
-      frames.withEvent(at: index) { event in
-        let time = event.created.nanoseconds
-        scanned.first = min(scanned.first, time)
-        scanned.last = max(scanned.last, time)
-        unsafe scanned.met |= conditions.filter.met(
-          source: conditions.sourceName(event.sourceIndex), type: Array(event.type), service: Array(event.service),
-          handler: Array(event.handler),
-          isFailed: event.failure != .none)
-      }
+    _ = try walk(block, place) { (event, _) throws(StoreError) in
+      let time = event.created.nanoseconds
+      scanned.first = min(scanned.first, time)
+      scanned.last = max(scanned.last, time)
+      scanned.met |= conditions.met(by: event)
+      return .proceed
     }
     return scanned
   }
-}
 
-/// A block that is being scanned: tells the traces of those runs that are of interest.
-struct ScannedBlock {
-  let block: DecodedBlock
-
-  func trace(ofRun run: Int) throws(StoreError) -> Identifier? { block.runs[run].trace }
+  private func scan(
+    _ head: BlockHead, _ place: Int, _ metByKind: [UInt64], _ conditions: HeadConditions
+  ) -> ScannedRun {
+    let run = head.runs[place]
+    var scanned = ScannedRun(
+      number: place, goesOn: run.goesOn, eventCount: run.events.count, met: 0, first: .max, last: .min)
+    for event in run.events {
+      let time = head.created[event]
+      scanned.first = min(scanned.first, time)
+      scanned.last = max(scanned.last, time)
+      let kind = head.kinds[event]
+      scanned.met |=
+        kind & BlockHead.localKindFlag == 0
+        ? metByKind[Int(kind)] : conditions.met(by: head.localKinds[Int(kind & ~BlockHead.localKindFlag)])
+    }
+    return scanned
+  }
 }

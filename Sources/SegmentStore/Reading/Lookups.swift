@@ -10,6 +10,8 @@ extension SegmentStore {
 
   public var lastOrdinal: Int64 { lock.withLock { state.lastOrdinal } }
 
+  public var bytesReadByThisThread: Int { SegmentReader.bytesRead.value }
+
   public func missingParts() -> [MissingPart] { lock.withLock { state.missing() } }
 
   func noteDamagedHot(_ file: HotFile, _ error: StoreError) {

@@ -9,6 +9,9 @@ import TraceStore
 /// is in `resources`, which are got when something is asked for and can be released at any time. Every byte that goes
 /// into an answer was checked by a checksum.
 final class SegmentReader: Sendable {
+  /// Bytes of blocks that each thread has read.
+  static let bytesRead = ThreadCounter()
+
   static let damageHint = "run `clew verify`; `clew inspect` shows what can still be read"
 
   let path: String
@@ -218,6 +221,7 @@ final class SegmentReader: Sendable {
 
   private func readFrames(_ number: Int) throws(StoreError) -> DecodedBlock {
     let stored = try resources.withConnection { (connection) throws(StoreError) in try connection.block(number) }
+    Self.bytesRead.add(stored.count)
     do {
       return unsafe DecodedBlock(
         try stored.withRawBytes { (bytes) throws(BlockDecodeError) in unsafe try FrameBlock(decoding: bytes) })
@@ -255,6 +259,7 @@ final class SegmentReader: Sendable {
   private func readTape(
     _ table: SegmentTable, _ start: Int, _ count: Int, _ bench: BlockWorkbench
   ) throws(StoreError) {
+    Self.bytesRead.add(count)
     try resources.withConnection { (connection) throws(StoreError) in
       try connection.readTape(table, from: start, count: count, rowBytes: tapeRowBytes, into: &bench.row)
     }
