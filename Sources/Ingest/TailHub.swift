@@ -102,7 +102,11 @@ public final class TailSubscription: @unchecked Sendable {
   // `@unchecked Sendable`: the queue's state is touched inside `lock` only.
   private let lock = Lock()
   private weak var hub: TailHub?
+  /// Payload bytes that wait for one reader at most; one bigger event waits alone.
+  static let queueBytesMax = 4 << 20
+
   private let queueMax: Int
+  private var queuedBytes = 0
   private let filter: @Sendable (StoredEvent) -> Bool
   let payload: Bool
   private var items: [TailItem] = []
@@ -121,7 +125,8 @@ public final class TailSubscription: @unchecked Sendable {
     guard filter(event) else { return true }
     return lock.withLock {
       if isEnded { return true }
-      if items.count >= queueMax {
+      let bytes = payload ? event.payloadByteCount : 0
+      if items.count >= queueMax || (queuedBytes > 0 && queuedBytes + bytes > Self.queueBytesMax) {
         lost += 1
         return false
       }
@@ -129,7 +134,14 @@ public final class TailSubscription: @unchecked Sendable {
         items.append(.lost(lost))
         lost = 0
       }
+      var event = event
+      if !payload {
+        // Another reader wants it; for this one it would only wait in memory.
+        event.data = nil
+        event.metadata = nil
+      }
       items.append(.event(event))
+      queuedBytes += bytes
       lock.wakeAll()
       return true
     }
@@ -144,6 +156,7 @@ public final class TailSubscription: @unchecked Sendable {
       if items.isEmpty && lost == 0 { return nil }
       var taken = Array(items.prefix(limit))
       items.removeFirst(taken.count)
+      for case .event(let event) in taken { queuedBytes -= event.payloadByteCount }
       if items.isEmpty && lost > 0 && taken.count < limit {
         taken.append(.lost(lost))
         lost = 0

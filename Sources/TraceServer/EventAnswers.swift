@@ -8,18 +8,13 @@ extension ClewAPI {
   func event(_ call: Call) throws(APIError) -> HTTPResponse {
     let id = try call.pathIdentifier("eventId")
     let limit = call.count("limit")
-    let events = try reading { () throws(StoreError) in try reader.events(withID: id) }
+    let events = try reading { () throws(StoreError) in try reader.namesakes(id, limit: limit + 1) }
     guard let event = events.first else { throw try unknownEvent(id) }
     let effects = try reading { () throws(StoreError) in try reader.effects(of: id, limit: limit + 1) }
     var tree: CachedTree?
     if let correlation = event.correlation { tree = try trees.tree(of: correlation) }
     let cause = try cause(of: event, tree?.tree)
-    let others = events.dropFirst().prefix(limit).map { other in
-      var short = other
-      short.data = nil
-      short.metadata = nil
-      return short
-    }
+    let others = events.dropFirst()
     return Self.answer(reserving: 4096) { json in
       json.key("event")
       json.storedEvent(event)
@@ -34,6 +29,9 @@ extension ClewAPI {
     }
   }
 
+  /// Events of one id among which the cause is looked for.
+  private static let causesMax = 1_000
+
   private func unknownEvent(_ id: Identifier) throws(APIError) -> APIError {
     let missing = storeWarnings().first.map { " (\($0.message))" } ?? ""
     let isTrace = try trees.tree(of: id).tree.count > 0
@@ -46,10 +44,10 @@ extension ClewAPI {
   /// The parent in the tree; else whatever stored event has the cause's id: same source first, lowest ordinal.
   private func cause(of event: StoredEvent, _ tree: TraceTree?) throws(APIError) -> StoredEvent? {
     guard let cause = event.cause, !event.causeIsSpan, cause != event.id else { return nil }
-    var known = try reading { () throws(StoreError) in try reader.events(withID: cause) }
-    for index in known.indices {
-      known[index].data = nil
-      known[index].metadata = nil
+    var known = try reading { () throws(StoreError) in try reader.namesakes(cause, limit: Self.causesMax) }
+    if !known.isEmpty {
+      known[0].data = nil
+      known[0].metadata = nil
     }
     if let tree, let place = tree.place(ofOrdinal: event.ordinal), let parent = tree.parent(at: place) {
       let ordinal = tree.record(at: parent).ordinal

@@ -89,6 +89,9 @@ final class TailChunks: ChunkSource, @unchecked Sendable {
   /// Events up to this ordinal were sent, or did not match.
   private var last: Int64
   private var isReplaying: Bool
+  /// Stored events that are read at once: few where they are large.
+  private var replayStep = 8
+  private static let replayBytes = 1 << 20
   private var hasBegun = false
   private var json = JSONWriter(reserving: 4096)
 
@@ -149,8 +152,10 @@ final class TailChunks: ChunkSource, @unchecked Sendable {
   private func replay() -> [UInt8]? {
     do throws(StoreError) {
       if cursor == nil { cursor = try reader.makeEventCursor(after: last) }
-      let events = try cursor?.next(limit: 100) ?? []
+      let events = try cursor?.next(limit: replayStep) ?? []
       guard events.isEmpty else {
+        let read = events.reduce(0) { $0 + $1.payloadByteCount }
+        replayStep = read > Self.replayBytes ? max(1, replayStep / 4) : min(100, replayStep * 2)
         var bytes: [UInt8] = []
         for event in events {
           last = max(last, event.ordinal)

@@ -148,6 +148,9 @@ public protocol TraceReader: AnyObject, Sendable {
   /// Every stored event with this id (several sources or streams may use one id), payload included, by ordinal.
   func events(withID id: Identifier) throws(StoreError) -> [StoredEvent]
 
+  /// The first events with this id, by ordinal, at most `limit`; only the very first one has its payload.
+  func namesakes(_ id: Identifier, limit: Int) throws(StoreError) -> [StoredEvent]
+
   /// Which of `ids` are ids of stored events, and the trace of the first of each (nil: in no trace).
   /// Cheaper than `events(withID:)`.
   func locate(_ ids: [Identifier]) throws(StoreError) -> [Identifier: Identifier?]
@@ -201,6 +204,15 @@ public protocol TraceReader: AnyObject, Sendable {
 
 extension TraceReader {
   public var bytesReadByThisThread: Int { 0 }
+
+  public func namesakes(_ id: Identifier, limit: Int) throws(StoreError) -> [StoredEvent] {
+    var events = Array(try events(withID: id).prefix(max(1, limit)))
+    for index in events.indices.dropFirst() {
+      events[index].data = nil
+      events[index].metadata = nil
+    }
+    return events
+  }
 
   public func trace(
     _ correlation: Identifier, withPayloadsUpTo bytesMax: Int

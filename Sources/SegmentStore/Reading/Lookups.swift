@@ -72,21 +72,39 @@ extension SegmentStore {
     return found
   }
 
+  public func namesakes(_ id: Identifier, limit: Int) throws(StoreError) -> [StoredEvent] {
+    let view = try view()
+    var page = LowestOrdinals(limit: max(1, limit))
+    var first: StoredEvent?
+    try view.forEachEvent(withID: id) { (event, trace) throws(StoreError) in
+      if event.ordinal < first?.ordinal ?? .max { first = view.stored(event, trace, payload: true) }
+      page.add(event.ordinal) { view.stored(event, trace, payload: false) }
+    }
+    var events = page.sorted
+    if let first, !events.isEmpty { events[0] = first }
+    return events
+  }
+
   public func effects(of id: Identifier, limit: Int) throws(StoreError) -> [StoredEvent] {
     let view = try view()
-    var found: [Int64: StoredEvent] = [:]
+    var found: [StoredEvent] = []
+    if limit <= 0 { return found }
+    // Files are in the order of ordinals: a full page needs no later one.
     for segment in view.segments where !segment.isDamaged {
+      var page = LowestOrdinals(limit: limit - found.count)
       try view.reading(segment) { (reader) throws(StoreError) in
         try view.forEachEffect(of: id, in: reader) { (event, trace) throws(StoreError) in
-          if found[event.ordinal] == nil { found[event.ordinal] = view.stored(event, trace, payload: false) }
+          if event.eventClass != .report { page.add(event.ordinal) { view.stored(event, trace, payload: false) } }
         }
       }
+      found += page.sorted
+      if found.count >= limit { return found }
     }
+    var page = LowestOrdinals(limit: limit - found.count)
     try view.forEachHotEffect(of: id) { (event, trace) throws(StoreError) in
-      if found[event.ordinal] == nil { found[event.ordinal] = view.stored(event, trace, payload: false) }
+      if event.eventClass != .report { page.add(event.ordinal) { view.stored(event, trace, payload: false) } }
     }
-    let effects = found.values.filter { $0.eventClass != .report }.sorted { $0.ordinal < $1.ordinal }
-    return Array(effects.prefix(max(0, limit)))
+    return found + page.sorted
   }
 
   public func stream(
@@ -97,13 +115,14 @@ extension SegmentStore {
     var found: [StoredEvent] = []
     if limit <= 0 || bytes.isEmpty { return found }
     for segment in view.segments where segment.ordinals.upperBound > after && !segment.isDamaged {
-      var page = NewestLast(limit: limit - found.count)
+      var page = LowestOrdinals(limit: limit - found.count)
       try view.reading(segment) { (reader) throws(StoreError) in
-        try reader.forEachEvent(inStream: bytes, after: after) { (event, stored) throws(StoreError) -> Walk in
+        try reader.forEachEvent(
+          inStream: bytes, after: after, below: { page.compactedBound }
+        ) { (event, stored) throws(StoreError) in
           page.add(event.ordinal) {
             view.stored(event, view.trace(of: event.ordinal, stored: stored), payload: payload)
           }
-          return .proceed
         }
       }
       found += page.sorted
@@ -136,24 +155,43 @@ extension SegmentStore {
   }
 }
 
-/// The events with the lowest ordinals, at most so many; memory is twice that.
-private struct NewestLast {
+/// The events with the lowest ordinals, at most so many, each once; memory is twice that.
+struct LowestOrdinals {
   private let limit: Int
   private var events: [StoredEvent] = []
-  private var bound = Int64.max
+  /// Events from here on are not among the lowest.
+  private(set) var bound = Int64.max
 
   init(limit: Int) { self.limit = limit }
 
   mutating func add(_ ordinal: Int64, _ event: () -> StoredEvent) {
     if ordinal >= bound { return }
     events.append(event())
-    if events.count >= limit * 2 {
-      events = sorted
-      bound = events.last?.ordinal ?? .max
+    if events.count >= limit * 2 { compact() }
+  }
+
+  /// Drops what is not among the lowest.
+  mutating func compact() {
+    events = sorted
+    if events.count >= limit, let last = events.last { bound = last.ordinal }
+  }
+
+  /// The bound as tight as it can be now.
+  var compactedBound: Int64 {
+    mutating get {
+      if events.count >= limit { compact() }
+      return bound
     }
   }
 
-  var sorted: [StoredEvent] { Array(events.sorted { $0.ordinal < $1.ordinal }.prefix(limit)) }
+  var sorted: [StoredEvent] {
+    var lowest: [StoredEvent] = []
+    for event in events.sorted(by: { $0.ordinal < $1.ordinal }) where event.ordinal != lowest.last?.ordinal {
+      if lowest.count == limit { break }
+      lowest.append(event)
+    }
+    return lowest
+  }
 }
 
 extension StoreView {
@@ -187,6 +225,26 @@ extension StoreView {
       let found = locations(generation) { generation in generation.index.places(causedBy: key) }
       _ = try read(generation, found) { (event) throws(StoreError) -> Walk in
         if event.cause == id { try body(event, trace(of: event, in: generation)) }
+        return .proceed
+      }
+    }
+  }
+}
+
+extension SegmentReader {
+  /// Events of a stream with an ordinal above `after`: blocks in the order of their lowest ordinals, until one begins
+  /// at or behind what `below` says then.
+  func forEachEvent(
+    inStream stream: [UInt8], after: Int64, below: () -> Int64,
+    _ body: (EventView, Identifier?) throws(StoreError) -> Void
+  ) throws(StoreError) {
+    let key = unsafe stream.withUnsafeBytes { unsafe IdentifierKey.hashing($0) }
+    let numbers = try candidates(.stream, key).filter { blocks[$0 - 1].lastOrdinal > after }
+      .sorted { blocks[$0 - 1].firstOrdinal < blocks[$1 - 1].firstOrdinal }
+    for number in numbers {
+      if blocks[number - 1].firstOrdinal >= below() { return }
+      try forEachEvent(ofBlock: number) { (event, trace) throws(StoreError) -> Walk in
+        if event.ordinal > after, unsafe event.stream.elementsEqual(stream) { try body(event, trace) }
         return .proceed
       }
     }
