@@ -26,6 +26,13 @@ extension MetricCatalogue {
     "clew_store_deleted_segments_total", .counter, [], "Segments that retention deleted as a whole.")
   public static let storeDeletedEvents = MetricFamily(
     "clew_store_deleted_events_total", .counter, [], "Events that retention deleted.")
+  public static let storeOpenSegments = MetricFamily(
+    "clew_store_segment_connections", .gauge, [], "Open connections to sealed segments.")
+  public static let storeSegmentCache = MetricFamily(
+    "clew_store_segment_cache_bytes", .gauge, [], "Memory of loaded dictionaries and connections of sealed segments.")
+  public static let storeSegmentReleases = MetricFamily(
+    "clew_store_segment_releases_total", .counter, [],
+    "Times that a segment's connections and dictionaries were let go to stay within bounds.")
   public static let storeFsyncDuration = MetricFamily(
     "clew_store_fsync_duration_seconds", .histogram, [], "Time of one fsync of the journal.")
   public static let storeWriteErrors = MetricFamily(
@@ -41,7 +48,8 @@ extension MetricCatalogue {
 
   public static let store = [
     storeSegments, storeSizeBytes, storeRawBytes, storeWrittenBytes, storeSealDuration, storeSealWait,
-    storeMergeDuration, storeMergedBytes, storeDeletedSegments, storeDeletedEvents, storeFsyncDuration,
+    storeMergeDuration, storeMergedBytes, storeDeletedSegments, storeDeletedEvents, storeOpenSegments,
+    storeSegmentCache, storeSegmentReleases, storeFsyncDuration,
     storeWriteErrors, storeAvailableBytes, storeCapacityBytes, storeOldestEvent,
   ]
 

@@ -21,6 +21,7 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
   let catalog: Locked<Catalog?>
   let blockCache: BlockCache
   let figures = Locked(StoreFigures())
+  let limiter: SegmentLimiter?
   let sealer = SealerSignal()
   let mergeRetry = Locked(MergeRetry())
   /// Of the writing thread alone.
@@ -60,6 +61,10 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
     self.log = log
     state = StoreState(options: options, log: log)
     blockCache = BlockCache(bytesMax: options.blockCacheBytes)
+    limiter =
+      options.mode == .readOnly
+      ? nil
+      : SegmentLimiter(connectionsMax: options.segmentConnectionsMax, bytesMax: options.segmentCacheBytes)
     if options.mode == .readWrite {
       try mapping { () throws(FileError) in try options.fileSystem.makeDirectory(directory) }
       directoryLock = try DirectoryLock(directory, options.fileSystem)

@@ -39,6 +39,10 @@ public struct StoreOptions: Sendable {
   var sealWindowBytes = 24 << 20
   /// Inflated blocks of sealed segments that are kept for the next reader.
   public var blockCacheBytes = 32 << 20
+  /// Open connections to sealed segments, of all of them together.
+  public var segmentConnectionsMax = 64
+  /// Dictionaries and page caches of sealed segments that are kept for the next reader, of all of them together.
+  public var segmentCacheBytes = 32 << 20
   /// Raw chunks of hot files that are kept for the next reader.
   public var hotCacheBytes = 16 << 20
   public var retention = RetentionPolicy()
@@ -113,6 +117,10 @@ public struct SegmentStoreCounters: Sendable {
   public var mergedBytesRead = 0
   public var mergedBytesWritten = 0
   public var eventsMerged = 0
+  /// Connections to sealed segments, what they and loaded dictionaries hold, and how often some were let go.
+  public var segmentConnectionCount = 0
+  public var segmentCacheBytes = 0
+  public var segmentReleaseCount = 0
   public var mergeFailureCount = 0
   /// Transactions that were synced to disk, with everything that is written in them.
   public var syncs = Durations()

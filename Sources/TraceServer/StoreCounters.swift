@@ -35,6 +35,10 @@ public struct StoreCounters: Sendable {
   /// By retention.
   public var deletedSegments = 0
   public var deletedEvents = 0
+  /// To sealed segments, and what they and loaded dictionaries hold.
+  public var segmentConnections = 0
+  public var segmentCacheBytes = 0
+  public var segmentReleases = 0
   /// `append`, `fsync`, `seal`, `merge`, `delete`.
   public var writeErrorsByOperation: [String: Int] = [:]
   /// Of the volume; nil where the system does not say.
@@ -55,6 +59,9 @@ public struct StoreCounters: Sendable {
     page.add(MetricCatalogue.storeMergedBytes, Self.samples(mergedBytesByDirection))
     page.add(MetricCatalogue.storeDeletedSegments, value: Double(deletedSegments))
     page.add(MetricCatalogue.storeDeletedEvents, value: Double(deletedEvents))
+    page.add(MetricCatalogue.storeOpenSegments, value: Double(segmentConnections))
+    page.add(MetricCatalogue.storeSegmentCache, value: Double(segmentCacheBytes))
+    page.add(MetricCatalogue.storeSegmentReleases, value: Double(segmentReleases))
     Self.add(fsyncDuration, MetricCatalogue.storeFsyncDuration, to: &page)
     page.add(MetricCatalogue.storeWriteErrors, Self.samples(writeErrorsByOperation))
     if let availableBytes { page.add(MetricCatalogue.storeAvailableBytes, value: Double(availableBytes)) }

@@ -98,6 +98,10 @@ extension SegmentStore {
     counters.mergedBytesRead = figures.mergedBytesRead
     counters.mergedBytesWritten = figures.mergedBytesWritten
     counters.eventsMerged = figures.eventsMerged
+    let held = limiter?.figures ?? SegmentLimiter.Figures()
+    counters.segmentConnectionCount = held.connectionCount
+    counters.segmentCacheBytes = held.bytes
+    counters.segmentReleaseCount = held.releaseCount
     counters.mergeFailureCount = figures.mergeFailureCount
     counters.syncs = figures.syncs
     counters.transactionCount = figures.transactionCount

@@ -180,6 +180,9 @@ final class SegmentWriter {
     return total
   }
 
+  /// Whether the edge of this child is in the head of a block that is written.
+  func isInHead(_ child: Int64) -> Bool { headEdges.contains(child) }
+
   // MARK: Blocks
 
   private func openBlockIfNeeded() throws(StoreError) {

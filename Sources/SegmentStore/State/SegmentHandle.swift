@@ -15,12 +15,18 @@ final class SegmentHandle: @unchecked Sendable {
   private let lasting = Atomic<Bool>(false)
   private let reason = Locked("")
 
-  init(reader: SegmentReader, row: CatalogSegment) {
+  private let limiter: SegmentLimiter?
+
+  /// - Parameter limiter: keeps what the reader holds within the bounds of the store.
+  init(reader: SegmentReader, row: CatalogSegment, limiter: SegmentLimiter?) {
     self.reader = reader
     self.row = row
+    self.limiter = limiter
+    limiter?.add(reader.resources)
   }
 
   deinit {
+    limiter?.remove(reader.resources)
     if retired.load(ordering: .acquiring) { try? reader.files.remove(reader.path) }
   }
 

@@ -230,7 +230,7 @@ final class Merge {
     }
     let sources = store.lock.withLock { store.state.sources }
     var collector = MergeExtras(inputs, late: late) { sources.name($0) }
-    let extras = try collector.collect(sources: content.figures.sources)
+    let extras = try collector.collect(sources: content.figures.sources) { writer.isInHead($0) }
     var written = MergedSegment(
       row: nil, sources: content.figures.rows(ofSegment: first), dropped: content.dropped,
       corrections: collector.corrections, droppedWaiting: collector.droppedWaiting)
@@ -270,7 +270,7 @@ final class Merge {
         let old = Set(inputs.map { ObjectIdentifier($0.handle) })
         store.state.segments.removeAll { old.contains(ObjectIdentifier($0)) }
         if let reader, let row = written.row {
-          store.state.segments.append(SegmentHandle(reader: reader, row: row))
+          store.state.segments.append(SegmentHandle(reader: reader, row: row, limiter: store.limiter))
           store.state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
         }
         for input in inputs { store.state.segmentSources[input.first] = nil }

@@ -31,9 +31,10 @@ struct MergeExtras {
   /// Corrections that are part of the file now; any other one stays in the catalog.
   var corrections: [FailureCorrection] { late.corrections.filter { appliedCorrections.contains($0.ordinal) } }
 
-  mutating func collect(sources: Set<UInt32>) throws(StoreError) -> SegmentExtras {
+  /// - Parameter isInHead: whether the edge of a child has been written already.
+  mutating func collect(sources: Set<UInt32>, isInHead: (Int64) -> Bool) throws(StoreError) -> SegmentExtras {
     for input in inputs { try input.reader.forEachHealed { healed.insert($0) } }
-    for number in inputs.indices { try collect(number) }
+    for number in inputs.indices { try collect(number, isInHead) }
     applyCorrections()
     extras.unresolved.sort { $0.ordinal < $1.ordinal }
     extras.uncorrelated.sort { $0.ordinal < $1.ordinal }
@@ -44,7 +45,7 @@ struct MergeExtras {
     return extras
   }
 
-  private mutating func collect(_ number: Int) throws(StoreError) {
+  private mutating func collect(_ number: Int, _ isInHead: (Int64) -> Bool) throws(StoreError) {
     let input = inputs[number]
     renumbered.removeAll()
     var expiredLabels: Set<UInt32> = []
@@ -55,7 +56,8 @@ struct MergeExtras {
       }
     }
     var found = MergeRows()
-    try input.reader.forEachEdge(in: .all) { found.edges.append($0) }
+    // Most edges are inside runs, and have come with their events.
+    try input.reader.forEachEdge(in: .all) { if !isInHead($0.childOrdinal) { found.edges.append($0) } }
     try input.reader.forEachFailure(in: .all) { found.failures.append($0) }
     try input.reader.forEachUnresolved { found.unresolved.append($0) }
     try input.reader.forEachUncorrelated { found.uncorrelated.append($0) }

@@ -157,7 +157,7 @@ extension SegmentStore {
       }
       do {
         let reader = try SegmentReader.open(path: path(row.name), cache: blockCache, files: fileSystem)
-        state.segments.append(SegmentHandle(reader: reader, row: row))
+        state.segments.append(SegmentHandle(reader: reader, row: row, limiter: limiter))
       } catch {
         // Only damage sets a segment aside. A refusal of the system (no permission, too many open files) is for the
         // operator to end: a healthy segment must not be given up for it.

@@ -66,7 +66,7 @@ extension SegmentStore {
     let sourceRows = sourceFigures.rows(ofSegment: row.firstOrdinal)
     try publish(row, sourceRows, generation)
     try reach("segment-published")
-    let handle = SegmentHandle(reader: reader, row: row)
+    let handle = SegmentHandle(reader: reader, row: row, limiter: limiter)
     lock.withLock {
       state.generations.removeAll { $0 === generation }
       state.segments.append(handle)

@@ -13,6 +13,8 @@ extension Configuration {
     options.sealEventCount = store.sealEventCount
     options.sealAfter = .nanoseconds(store.sealAfterNanoseconds)
     options.blockCacheBytes = store.blockCacheBytes
+    options.segmentCacheBytes = store.segmentCacheBytes
+    options.segmentConnectionsMax = store.segmentConnectionsMax
     options.retention = RetentionPolicy(
       age: store.retentionAgeNanoseconds.map { .nanoseconds($0) }, totalBytes: store.retentionBytes,
       freeDiskBytes: store.freeDiskFloorBytes)

@@ -41,6 +41,9 @@ extension StoreCounters {
     mergedBytesByDirection = ["read": counters.mergedBytesRead, "written": counters.mergedBytesWritten]
     deletedSegments = counters.segmentsDropped
     deletedEvents = counters.eventsDropped
+    segmentConnections = counters.segmentConnectionCount
+    segmentCacheBytes = counters.segmentCacheBytes
+    segmentReleases = counters.segmentReleaseCount
     let operations = [
       ("append", "append"), ("sync", "fsync"), ("seal", "seal"), ("merge", "merge"), ("delete", "delete"),
     ]
