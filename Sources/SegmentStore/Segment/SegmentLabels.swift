@@ -94,7 +94,8 @@ struct SketchBook {
       let causeKind = head.kinds[parent]
       let type = causeKind & BlockHead.localKindFlag != 0 ? Self.otherKind : typeNumbers[Int(causeKind)]
       let place = self.place(Key(kind: isLocal ? Self.otherKind : kind, causeType: type))
-      rows[place].latencies.add(head.created[event] &- head.created[parent])
+      rows[place].latencies.add(
+        Timestamp(nanoseconds: head.created[event]).since(Timestamp(nanoseconds: head.created[parent])))
       let failure =
         isLocal ? head.localKinds[Int(kind & ~BlockHead.localKindFlag)].failure : kinds[Int(kind)].failure
       if failure != .none { rows[place].failureCount += 1 }

@@ -23,7 +23,7 @@ extension SegmentReader {
           SegmentEdge(
             childLabel: kinds.label(head.kinds[event]), causeLabel: kinds.label(head.kinds[cause]),
             childCreated: Timestamp(nanoseconds: head.created[event]),
-            latency: head.created[event] &- head.created[cause],
+            latency: Timestamp(nanoseconds: head.created[event]).since(Timestamp(nanoseconds: head.created[cause])),
             childFailure: head.kind(event, kinds.table).failure, childOrdinal: head.ordinals[event],
             causeOrdinal: head.ordinals[cause]))
       }

@@ -241,8 +241,15 @@ extension SegmentStore {
       log.error("store", "\(name) is empty: its events are lost")
       state.damagedHot.append(name)
     }
-    let file = try HotFile(
-      path(name), first: first, writable: isWritable, cacheBytes: options.hotCacheBytes, files: fileSystem)
+    let file: HotFile
+    do {
+      file = try HotFile(
+        path(name), first: first, writable: isWritable, cacheBytes: options.hotCacheBytes, files: fileSystem)
+    } catch {
+      // A reader beside the writer: the file went between the look and the opening.
+      guard !isWritable, !fileSystem.exists(path(name)) else { throw error }
+      throw StoreError(.notFound, "\(name) is gone: it was sealed meanwhile", hint: "")
+    }
     var generation: HotGeneration?
     var outcome = AppendOutcome()
     var drafts: ContiguousArray<HotDraft> = []
