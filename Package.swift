@@ -58,7 +58,10 @@ let package = Package(
     library("HTTPClient", ["Platform", "Compression", "CCurl"]),
     library("HTTPServer", ["Platform", "Compression", "CMicrohttpd", "CGnuTLS"]),
 
-    // Level 3: the pipeline, and the shop of the demo.
+    // Level 3: adapters of event stores, the pipeline, and the shop of the demo.
+    library(
+      "KurrentDBSource", ["EventSource", "HTTPClient", "EventModel", "WireFormats", "Platform", "Compression"],
+      exclude: ["kurrentdb.proto"]),
     library(
       "Ingest",
       [
@@ -79,8 +82,9 @@ let package = Package(
     .executableTarget(
       name: "clew",
       dependencies: [
-        "TraceServer", "HTTPServer", "HTTPClient", "Ingest", "DemoShop", "EventSource", "SegmentStore", "TraceStore",
-        "TraceAssembly", "HandlerMetrics", "PrometheusText", "EventModel", "WireFormats", "Platform", "Compression",
+        "TraceServer", "HTTPServer", "HTTPClient", "Ingest", "DemoShop", "KurrentDBSource", "EventSource",
+        "SegmentStore", "TraceStore", "TraceAssembly", "HandlerMetrics", "PrometheusText", "EventModel", "WireFormats",
+        "Platform", "Compression",
         "CYAML",
       ], swiftSettings: settings),
 
@@ -117,6 +121,12 @@ let package = Package(
       ]),
     tests(
       "HTTPTests", ["HTTPServer", "HTTPClient", "Platform", "Compression", "TestSupport"], exclude: ["Programs"]),
+    tests(
+      "KurrentDBTests",
+      [
+        "KurrentDBSource", "Ingest", "TraceStore", "EventSource", "HTTPClient", "EventModel", "WireFormats", "Platform",
+        "Compression", "TestSupport",
+      ], exclude: ["Programs"]),
     tests(
       "IngestTests",
       [

@@ -275,7 +275,7 @@ public enum LineResult: Hashable, Sendable {
 
   // MARK: The frame
 
-  private func append(
+  func append(
     _ parts: EventParts, _ line: UnsafeRawBufferPointer, _ position: SourcePosition, _ batch: inout EventBatch
   ) {
     unsafe scratch.withUnsafeBytes { scratch in
@@ -318,7 +318,7 @@ public enum LineResult: Hashable, Sendable {
   }
 
   /// One huge line shall not hold memory for ever.
-  private func forgetLargeBuffers() {
+  func forgetLargeBuffers() {
     if unsafe scratch.capacity > 1 << 20 { unsafe scratch = [] }
     if unsafe dataBytes.capacity > 1 << 20 { unsafe dataBytes = [] }
     if unsafe metadataBytes.capacity > 1 << 20 { unsafe metadataBytes = [] }

@@ -32,14 +32,14 @@ public struct SourceURL: Hashable, Sendable {
     let scheme = text[..<colon].lowercased()
     switch scheme {
     case "file": return try file(text[text.index(after: colon)...])
-    case "kurrentdb", "esdb", "kurrentdb+discover", "esdb+discover", "redis", "rediss":
+    case "redis", "rediss":
       throw Problem(
         message: "\(scheme) sources are not in this build yet",
         hint: "follow a file (file:///path/events.ndjson?follow=true) or post events to /api/v1/events")
     default:
       throw Problem(
         message: "the source \(quoted(text)) has the unknown scheme \(quoted(scheme))",
-        hint: "known are file:///path/events.ndjson and - for standard input")
+        hint: "known are kurrentdb://host:2113, file:///path/events.ndjson and - for standard input")
     }
   }
 

@@ -27,6 +27,8 @@ public import Platform
   private var reason: UnsafeMutablePointer<CChar>
   private static let errorBytes = 256
   private static let bufferBytes = 512 * 1024
+  /// How a call ends that is ended from this side.
+  public static let endedByUs = GRPCStatus(code: GRPCStatus.cancelled, message: "by us")
 
   /// Prepares the call; the connection is made by the first `receive`.
   ///
@@ -71,6 +73,19 @@ public import Platform
   /// - Throws: if there is no status: the connection could not be made or broke, a message was too long or cut off,
   ///   or the deadline of the call has passed.
   public func receive(until deadline: Instant, _ body: (GRPCMessage) -> Void) throws(HTTPClientError) -> Progress {
+    try receive(
+      until: deadline,
+      while: { message in
+        body(message)
+        return true
+      })
+  }
+
+  /// As above; `body` may wait, which nothing is read meanwhile, and ends the call by answering false: nothing that
+  /// comes behind the message it was given is handed over, and the connection is given up.
+  public func receive(
+    until deadline: Instant, while body: (GRPCMessage) -> Bool
+  ) throws(HTTPClientError) -> Progress {
     if let status = answer.finalStatus { return .ended(status) }
     return try withoutActuallyEscaping(body) { (body) throws(HTTPClientError) in
       answer.onMessage = body
@@ -97,13 +112,16 @@ public import Platform
   private func run(until deadline: Instant) throws(HTTPClientError) -> Progress {
     answer.messageCount = 0
     while true {
-      if isCancelled.withLock({ $0 }) { return .ended(GRPCStatus(code: GRPCStatus.cancelled, message: "by us")) }
+      if isCancelled.withLock({ $0 }) { return .ended(Self.endedByUs) }
       var running: Int32 = 0
       let before = answer.messageCount
       guard unsafe curl_multi_perform(multi, &running) == CURLM_OK else {
         throw HTTPClientError(.system, "libcurl cannot go on with \(call.url.shown)", hint: "Try again.")
       }
-      if let failure = answer.failure { throw self.failure(failure) }
+      if let failure = answer.failure {
+        if failure == .stopped { return .ended(Self.endedByUs) }
+        throw self.failure(failure)
+      }
       var result = CURLE_OK
       if unsafe clew_curl_multi_result(multi, &result) != 0 { return .ended(try status(after: result)) }
       // Some servers keep the stream open for a moment after their status.
@@ -148,6 +166,8 @@ public import Platform
       HTTPClientError(
         .interrupted, "\(call.url.shown) sent a message with the flag \(flag), which does not exist",
         hint: "Is it a gRPC server, and is there a proxy between that changes answers?")
+    case .stopped:
+      HTTPClientError(.interrupted, "the call to \(call.url.shown) was ended by us", hint: "Nothing is to be done.")
     }
   }
 
@@ -180,7 +200,7 @@ public import Platform
     set(CURLOPT_NOSIGNAL, 1)
     set(CURLOPT_FOLLOWLOCATION, 0)
     set(CURLOPT_TCP_NODELAY, 1)
-    set(CURLOPT_TCP_KEEPALIVE, 1)
+    set(CURLOPT_TCP_KEEPALIVE, request.keepAliveSeconds > 0 ? 1 : 0)
     set(CURLOPT_TCP_KEEPIDLE, max(1, request.keepAliveSeconds))
     set(CURLOPT_TCP_KEEPINTVL, max(1, request.keepAliveSeconds))
     set(CURLOPT_BUFFERSIZE, Self.bufferBytes)
@@ -217,7 +237,7 @@ final class GRPCAnswer {
   private(set) var failure: GRPCFrames.Failure?
   /// Set where the call is over for us.
   var finalStatus: GRPCStatus?
-  var onMessage: ((GRPCMessage) -> Void)?
+  var onMessage: ((GRPCMessage) -> Bool)?
   /// Messages of this `receive`.
   var messageCount = 0
   private var frames: GRPCFrames
@@ -249,10 +269,12 @@ final class GRPCAnswer {
     // What comes with another status is a page of some proxy.
     guard httpStatus == 200, let onMessage = onMessage else { return true }
     do {
-      try unsafe frames.take(bytes) { message in
-        messageCount += 1
-        onMessage(message)
-      }
+      try unsafe frames.take(
+        bytes,
+        while: { message in
+          messageCount += 1
+          return onMessage(message)
+        })
       return true
     } catch {
       failure = error

@@ -7,6 +7,8 @@ struct GRPCFrames {
   enum Failure: Error, Equatable {
     case tooLong(Int)
     case badFlag(UInt8)
+    /// Whoever takes the messages wants no more.
+    case stopped
   }
 
   private let bytesMax: Int
@@ -21,12 +23,13 @@ struct GRPCFrames {
   /// What is kept of a split message; never more than one message and its prefix.
   var keptBytes: Int { rest.count }
 
+  /// - Parameter body: false: no more messages are wanted, this one was taken.
   mutating func take(
-    _ chunk: UnsafeRawBufferPointer, _ body: (GRPCMessage) -> Void
+    _ chunk: UnsafeRawBufferPointer, while body: (GRPCMessage) -> Bool
   ) throws(Failure) {
     var offset = 0
     if !rest.isEmpty {
-      unsafe offset = try complete(chunk, body)
+      unsafe offset = try complete(chunk, while: body)
       if !rest.isEmpty { return }
     }
     while chunk.count - offset >= Self.prefixBytes {
@@ -37,7 +40,7 @@ struct GRPCFrames {
         break
       }
       let message = unsafe UnsafeRawBufferPointer(rebasing: chunk[start..<(start + length)])
-      unsafe body(GRPCMessage(bytes: message, isCompressed: chunk[offset] == 1))
+      guard unsafe body(GRPCMessage(bytes: message, isCompressed: chunk[offset] == 1)) else { throw .stopped }
       offset = start + length
     }
     unsafe rest.append(contentsOf: chunk[offset...])
@@ -46,7 +49,7 @@ struct GRPCFrames {
 
   /// Adds to a split message; returns how many bytes of the chunk belonged to it.
   private mutating func complete(
-    _ chunk: UnsafeRawBufferPointer, _ body: (GRPCMessage) -> Void
+    _ chunk: UnsafeRawBufferPointer, while body: (GRPCMessage) -> Bool
   ) throws(Failure) -> Int {
     var offset = 0
     if rest.count < Self.prefixBytes {
@@ -58,11 +61,12 @@ struct GRPCFrames {
     let wanted = min(Self.prefixBytes + length - rest.count, chunk.count - offset)
     unsafe rest.append(contentsOf: chunk[offset..<(offset + wanted)])
     if rest.count == Self.prefixBytes + length {
-      unsafe rest.withUnsafeBufferPointer { all in
+      let goesOn = unsafe rest.withUnsafeBufferPointer { all in
         let message = unsafe UnsafeRawBufferPointer(
           rebasing: UnsafeRawBufferPointer(all)[Self.prefixBytes...])
-        unsafe body(GRPCMessage(bytes: message, isCompressed: all[0] == 1))
+        return unsafe body(GRPCMessage(bytes: message, isCompressed: all[0] == 1))
       }
+      guard goesOn else { throw .stopped }
       // A rare large message must not keep its memory for the life of a subscription.
       rest.removeAll(keepingCapacity: rest.capacity <= 1 << 20)
     }

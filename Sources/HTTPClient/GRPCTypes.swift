@@ -14,7 +14,7 @@ public struct GRPCRequest: Sendable {
   public var messageBytesMax = 17 << 20
   /// Whether the server may compress messages with gzip; see `GRPCMessage.isCompressed`.
   public var acceptsGzip = false
-  /// Seconds of silence on the connection after which the system asks the other side whether it still exists.
+  /// Seconds of silence on the connection after which the system asks the other side whether it still exists; 0: never.
   public var keepAliveSeconds = 10
 
   public init(server: String, path: String, message: [UInt8]) {

@@ -25,7 +25,7 @@ struct Backoff {
 }
 
 /// One thread that reads one followed file and stores what it brings, with the file's place in the same transaction.
-final class FollowRunner: @unchecked Sendable {
+final class FollowRunner: SourceRunner, @unchecked Sendable {
   // `@unchecked Sendable`: `isCancelled` is touched inside `lock` only; `thread` is set in `start`, before any join.
   private let lock = Lock()
   private var isCancelled = false

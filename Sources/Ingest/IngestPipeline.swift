@@ -18,7 +18,7 @@ public final class IngestPipeline: @unchecked Sendable {
     /// Source and bytes of the last refused batch, for the probe.
     var refused = (source: "", bytes: 0)
     var isMaintenanceQueued = false
-    var runners: [FollowRunner] = []
+    var runners: [any SourceRunner] = []
     var rules: [String: ReadingRules] = [:]
     var defaultRules = ReadingRules()
   }
@@ -59,7 +59,7 @@ public final class IngestPipeline: @unchecked Sendable {
 
   /// Stores everything that was accepted, syncs, then ends all threads. Later calls throw `.closed`.
   public func stop() {
-    let runners = state.withLock { state -> [FollowRunner] in
+    let runners = state.withLock { state -> [any SourceRunner] in
       state.isStopping = true
       defer { state.runners = [] }
       return state.runners

@@ -11,6 +11,8 @@ public struct SourceStatus: Sendable, Equatable {
     case file
     /// A file or pipe that is read once, to its end.
     case input
+    /// An event store that is followed.
+    case eventStore = "event_store"
   }
 
   public enum State: String, Sendable {
@@ -20,6 +22,8 @@ public struct SourceStatus: Sendable, Equatable {
     case catchingUp = "catching_up"
     /// Something is wrong with the source; it is tried again.
     case retrying
+    /// Its log is not the one that was read before; somebody has to decide. It is tried again all the same.
+    case refused
     /// The store does not take events; they stay where they are.
     case waitingForStore = "waiting_for_store"
     case stopped
@@ -30,7 +34,7 @@ public struct SourceStatus: Sendable, Equatable {
   public var state: State
   /// What is wrong, if something is.
   public var problem: String?
-  /// Path of a file; nil for pushed events.
+  /// Path of a file, or scheme and hosts of an event store; nil for pushed events.
   public var location: String?
   public var accepted = 0
   public var duplicate = 0
@@ -41,6 +45,10 @@ public struct SourceStatus: Sendable, Equatable {
   public var position: SourcePosition?
   /// The end of the source as last seen.
   public var headPosition: Int64?
+  /// When the end was last seen, where it is asked for beside the reading.
+  public var headObservedAt: Timestamp?
+  /// Age in nanoseconds of the oldest event that is there and not stored; 0 if there is none, nil while it is unknown.
+  public var lag: Int64?
   /// When something was last read.
   public var lastReadAt: Timestamp?
 
@@ -75,7 +83,21 @@ final class SourceRegistry: Sendable {
       all[name] = status
       return status
     }
-    if let status, status.kind == .file { setGauges(status) }
+    guard let status else { return }
+    if status.kind == .file { setGauges(status) }
+    if status.kind == .eventStore { setStoreGauges(status) }
+  }
+
+  /// The lag is what the question for the head says, and no conclusion from silence: without an answer there is none.
+  private func setStoreGauges(_ status: SourceStatus) {
+    var gauges = SourceGauges()
+    gauges.connected = status.state == .live || status.state == .catchingUp
+    gauges.catchingUp = status.state == .catchingUp
+    gauges.headPosition = status.headPosition
+    gauges.headObservedNanoseconds = status.headObservedAt?.nanoseconds
+    gauges.lagNanoseconds = status.lag
+    if status.lag == 0 { gauges.lagEvents = 0 }
+    metrics?.setGauges(gauges, source: status.name)
   }
 
   private func setGauges(_ status: SourceStatus) {

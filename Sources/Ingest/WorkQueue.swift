@@ -25,6 +25,16 @@ final class Ticket<Value: Sendable>: @unchecked Sendable {
     }
   }
 
+  /// As `wait`, but not beyond `deadline`; nil then.
+  func wait(until deadline: Instant) throws(StoreError) -> Value? {
+    try lock.withLock { () throws(StoreError) -> Value? in
+      while true {
+        if let result { return try result.get() }
+        if !lock.wait(until: deadline), Instant.now >= deadline { return nil }
+      }
+    }
+  }
+
   var isComplete: Bool { lock.withLock { result != nil } }
 }
 

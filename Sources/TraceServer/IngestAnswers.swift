@@ -110,6 +110,9 @@ extension ClewAPI {
           json.member("conflict", count: status?.conflict)
           json.member("refused", count: status?.refused)
           json.member("retries", count: status?.retries)
+          json.member("headPosition", status?.headPosition.map { "\($0)" })
+          json.member("headObservedAt", status?.headObservedAt)
+          json.seconds("lagSeconds", status?.lag)
           json.member("lastReadAt", status?.lastReadAt)
           json.array("checkpoints", source.checkpoints) { json, checkpoint in
             json.object {

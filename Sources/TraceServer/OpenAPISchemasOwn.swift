@@ -35,17 +35,22 @@ extension OpenAPISchemas {
       "Source",
       [
         Field("name", .text, "part of the identity of its events"),
-        Field("kind", .words(["push", "file", "input"]), "null: no server reads it now", nullable: true),
         Field(
-          "state", .words(["starting", "live", "catching_up", "retrying", "waiting_for_store", "stopped"]),
+          "kind", .words(["push", "file", "input", "event_store"]), "null: no server reads it now", nullable: true),
+        Field(
+          "state", .words(["starting", "live", "catching_up", "retrying", "refused", "waiting_for_store", "stopped"]),
           "how it stands", nullable: true),
         Field("problem", .text, "what is wrong, if something is", nullable: true),
-        Field("location", .text, "path of a file", nullable: true),
+        Field("location", .text, "path of a file, hosts of an event store", nullable: true),
         Field("accepted", .integer, "events stored since the start", nullable: true),
         Field("duplicate", .integer, "events that were stored before", nullable: true),
         Field("conflict", .integer, "events that were stored before with other content", nullable: true),
         Field("refused", .integer, "lines that were not taken", nullable: true),
         Field("retries", .integer, "how often it was tried again", nullable: true),
+        Field("headPosition", .text, "the end of the source as last seen", nullable: true),
+        Field("headObservedAt", .time, "when the end was last asked for (event stores)", nullable: true),
+        Field(
+          "lagSeconds", .number, "age of the oldest event that is there and not stored (event stores)", nullable: true),
         Field("lastReadAt", .time, "when something was last read", nullable: true),
         Field("checkpoints", .list(.reference("Checkpoint")), "the last durable place of each sub-stream"),
       ]

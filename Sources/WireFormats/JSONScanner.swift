@@ -28,6 +28,15 @@
     unsafe base = unsafe bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
   }
 
+  /// Begins within the bytes: places are counted from their start.
+  ///
+  /// - Precondition: `start` is within the bytes, or at their end.
+  public init(_ bytes: UnsafeRawBufferPointer, from start: Int) {
+    unsafe self.init(bytes)
+    precondition(start >= 0 && start <= count, "a scan starts within its bytes")
+    position = start
+  }
+
   /// Checks a whole text: one value of any kind, white space around it.
   public static func validate(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
     var scanner = unsafe JSONScanner(bytes)

@@ -130,7 +130,6 @@ import Testing
   }
 
   @Test func `sources to come are told from mistakes`() {
-    #expect(throws: SourceURL.Problem.self) { try SourceURL.parse("kurrentdb://h") }
     do throws(SourceURL.Problem) { _ = try SourceURL.parse("redis://h") } catch {
       #expect(error.description.contains("not in this build yet"))
     }

@@ -15,7 +15,12 @@ struct GRPCFramesTests {
     var messages: [[UInt8]] = []
     for chunk in chunks {
       try unsafe chunk.withUnsafeBytes { bytes in
-        try unsafe frames.take(bytes) { message in messages.append(unsafe Array(message.bytes)) }
+        try unsafe frames.take(
+          bytes,
+          while: { message in
+            messages.append(unsafe Array(message.bytes))
+            return true
+          })
       }
     }
     return (messages, frames.isBetweenMessages)

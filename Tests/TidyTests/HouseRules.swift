@@ -21,10 +21,12 @@ private let allowedImports: [String: Set<String>] = {
     "HTTPClient": ["Platform", "Compression", "CCurl"],
     "HTTPServer": ["Platform", "Compression", "CMicrohttpd", "CGnuTLS"],
     "Ingest": lower.union(["EventSource"]),
+    "KurrentDBSource": lower.union(["EventSource", "HTTPClient"]),
     "DemoShop": lower.union(["HTTPClient"]),
     "TraceServer": lower.union(["HTTPServer", "Ingest", "EventSource"]),
     "clew": lower.union([
-      "TraceServer", "HTTPServer", "HTTPClient", "Ingest", "DemoShop", "EventSource", "SegmentStore", "CYAML",
+      "TraceServer", "HTTPServer", "HTTPClient", "Ingest", "DemoShop", "KurrentDBSource", "EventSource", "SegmentStore",
+      "CYAML",
     ]),
   ]
 }()

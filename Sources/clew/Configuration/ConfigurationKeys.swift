@@ -163,7 +163,7 @@ enum ConfigurationKeys {
 
   /// Keys of an entry of `sources:` beyond those of reading.
   static let source: [ConfigurationKey<SourceSettings>] = [
-    .init("url", .text, "", "file:///path/events.ndjson?follow=true") { $0.url = $1.text },
+    .init("url", .text, "", "file:///path/events.ndjson?follow=true, or kurrentdb://host:2113") { $0.url = $1.text },
     .init("name", .text, "", "name of the source, part of the events' identity") { $0.name = $1.text },
   ]
 

@@ -1,6 +1,7 @@
 import EventSource
 import HTTPServer
 import HandlerMetrics
+import KurrentDBSource
 import Platform
 
 /// Reads file, environment and options to a configuration that can be used, or says every mistake.
@@ -67,17 +68,22 @@ enum ConfigurationLoader {
     var places: [String: String] = [:]
     for source in configuration.sources where !source.url.isEmpty {
       do {
-        let parsed = try SourceURL.parse(source.url)
-        let name = source.name ?? parsed.name
+        let nameByURL = try nameOfSource(source.url)
+        let name = source.name ?? nameByURL
         if let other = places[name] {
           found.append("\(source.origin): the source \(Printable.quoted(name)) is also at \(other); give it a name")
         }
         places[name] = source.origin
       } catch {
-        found.append("\(source.origin): \(Printable.escaped(error.description))")
+        found.append("\(source.origin): \(Printable.escaped("\(error)"))")
       }
     }
     return found
+  }
+
+  /// The name that a source has by its URL.
+  private static func nameOfSource(_ url: String) throws -> String {
+    KurrentDBAddress.claims(url) ? try KurrentDBAddress.parse(url).name : try SourceURL.parse(url).name
   }
 
   /// Files that must be readable, and that nobody is let in by oversight.

@@ -1,6 +1,7 @@
 import EventSource
 import HTTPServer
 import Ingest
+import KurrentDBSource
 import Platform
 import SegmentStore
 import TraceServer
@@ -85,6 +86,7 @@ final class Sidecar {
   }
 
   private func read(_ source: SourceSettings) {
+    if KurrentDBAddress.claims(source.url) { return follow(source) }
     // Parsed before, by the check of the configuration.
     guard let url = try? SourceURL.parse(source.url) else { return }
     let rules = source.reading.rules(profileOfURL: url.profile)
@@ -99,6 +101,19 @@ final class Sidecar {
         let pump = try InputPump(.standardInput)
         readOnce(pump.output, name, rules, cancel: { pump.stop() })
       }
+    } catch {
+      log.error("source", "\(name) is not read: \(error)")
+    }
+  }
+
+  /// Follows an event store.
+  private func follow(_ source: SourceSettings) {
+    // Parsed before, by the check of the configuration.
+    guard let address = try? KurrentDBAddress.parse(source.url) else { return }
+    let rules = source.reading.rules(profileOfURL: address.profile)
+    let name = source.name ?? address.name
+    do {
+      try pipeline.follow(KurrentDBFeed(address, rules: rules), source: name, rules: rules)
     } catch {
       log.error("source", "\(name) is not read: \(error)")
     }
