@@ -92,7 +92,8 @@ let package = Package(
     .executableTarget(
       name: "clew-benchmarks",
       dependencies: [
-        "SegmentStore", "BlockCodec", "EventSource", "TraceStore", "Compression", "EventModel", "Platform",
+        "SegmentStore", "BlockCodec", "KurrentDBSource", "EventSource", "TraceStore", "Compression", "EventModel",
+        "Platform",
       ],
       path: "Benchmarks/clew-benchmarks", swiftSettings: [.swiftLanguageMode(.v6)]),
 

@@ -26,11 +26,17 @@ import TraceStore
         try AppendBenchmark.run(
           file: arguments[2], directory: arguments[3],
           countMax: arguments.count > 4 ? Int(arguments[4]) ?? .max : .max)
+      case "follow" where arguments.count == 4 || arguments.count == 5:
+        try FollowBenchmark.follow(
+          url: arguments[2], count: Int(arguments[3]) ?? 0, directory: arguments.count == 5 ? arguments[4] : nil)
+      case "decode" where arguments.count == 5:
+        try FollowBenchmark.decode(frames: arguments[2], rounds: Int(arguments[3]) ?? 1, directory: arguments[4])
       default:
         print(
           "usage: clew-benchmarks workload COUNT SEED LINES FRAMES | store IDS DIRECTORY | http IDS PORT CLIENTS | codec LINES [KIB]"
         )
         print("       clew-benchmarks append LINES DIRECTORY [COUNTMAX] | merge DIRECTORY")
+        print("       clew-benchmarks follow URL COUNT [DIRECTORY] | decode FRAMES ROUNDS DIRECTORY")
         print("       clew-benchmarks seal-latency LINES DIRECTORY [EVENTS_PER_SECOND]")
         exit(2)
       }

@@ -106,4 +106,9 @@ public struct GRPCStatus: Sendable, Equatable, CustomStringConvertible {
   public var bytes: UnsafeRawBufferPointer
   /// Gzip, if the request accepted it.
   public var isCompressed: Bool
+
+  @unsafe public init(bytes: UnsafeRawBufferPointer, isCompressed: Bool) {
+    unsafe self.bytes = unsafe bytes
+    self.isCompressed = isCompressed
+  }
 }

@@ -145,7 +145,7 @@ public final class KurrentDBFeed: EventFeed, Sendable {
   public func head(after place: SourcePosition?) throws(FeedProblem) -> FeedHead {
     guard let node = state.withLock({ $0.node }) else { return FeedHead() }
     let seconds = min(address.deadlineSeconds, 5)
-    let last = try LogIdentity(calls, node).records(.head, .none, seconds: seconds).first
+    let last = try LogIdentity(calls, node).records(.latest(1), .none, seconds: seconds).first
     guard let last else { return FeedHead() }
     var head = FeedHead(position: last.position)
     let behind = place.flatMap { $0.major == 0 ? nil : SubscriptionReader.exclusive($0) }

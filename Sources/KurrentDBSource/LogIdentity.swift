@@ -42,7 +42,7 @@ struct LogIdentity {
           hint: "another database, or a log that was cut and written again; give the source a new name (name=…)")
       }
     }
-    guard let last = try records(.head, .none, seconds: seconds).first else {
+    guard let last = try records(.latest(1), .none, seconds: seconds).first else {
       throw FeedProblem(
         .serverClosed, "\(node.text) says that its log is empty, though \(place.description) was read before",
         hint: "it is starting, or it is another database")

@@ -6,8 +6,8 @@ struct ReadRequest: Equatable {
   enum Kind: Equatable {
     /// From behind a place (nil: from the start) on, for ever.
     case subscription(after: SourcePosition?)
-    /// The last record of the log, whatever it is.
-    case head
+    /// So many of the newest events, newest first. One of all events is the head of the log.
+    case latest(Int)
     /// So many events, the one at the place (nil: the start) included.
     case forwards(from: SourcePosition?, count: Int)
   }
@@ -31,11 +31,10 @@ struct ReadRequest: Equatable {
     var request = ProtobufWriter()
     request.put(1) { options in
       options.put(2) { all in self.writePlace(&all) }
-      if case .head = kind { options.put(3, varint: 1) }
+      if case .latest = kind { options.put(3, varint: 1) }
       switch kind {
       case .subscription: options.put(6) { _ in }
-      case .head: options.put(5, varint: 1)
-      case .forwards(_, let count): options.put(5, varint: UInt64(max(count, 0)))
+      case .latest(let count), .forwards(_, let count): options.put(5, varint: UInt64(max(count, 0)))
       }
       self.writeFilter(&options)
       options.put(9) { uuid in uuid.put(asksForTextIDs ? 2 : 1) { _ in } }
@@ -45,7 +44,7 @@ struct ReadRequest: Equatable {
 
   private func writePlace(_ all: inout ProtobufWriter) {
     switch kind {
-    case .head: all.put(3) { _ in }
+    case .latest: all.put(3) { _ in }
     case .subscription(let place), .forwards(let place, _):
       guard let place else { return all.put(2) { _ in } }
       all.put(1) { position in
@@ -60,7 +59,7 @@ struct ReadRequest: Equatable {
     var pattern: String?
     var prefixes: [String] = []
     switch (kind, filter) {
-    case (.head, _), (_, .none): return options.put(8) { _ in }
+    case (_, .none): return options.put(8) { _ in }
     case (_, .usual): (isAboutStreams, pattern) = (false, Self.usualPattern)
     case (_, .streamPattern(let text)): (isAboutStreams, pattern) = (true, text)
     case (_, .typePattern(let text)): (isAboutStreams, pattern) = (false, text)

@@ -1,5 +1,6 @@
 import EventModel
-import EventSource
+package import EventSource
+import HTTPClient
 import Platform
 import WireFormats
 
@@ -15,7 +16,7 @@ enum SubscriptionEnd: Error, Equatable {
 /// Takes the messages of a subscription to `$all`, makes a batch of their events, and knows where to resume.
 ///
 /// Used by one thread. No String and no allocation for an event that is accepted.
-final class SubscriptionReader {
+package final class SubscriptionReader {
   /// What came, by kind; for tests and for `sources check`.
   struct Counts: Equatable {
     var events = 0
@@ -171,5 +172,30 @@ final class SubscriptionReader {
     guard type.count == 2, unsafe message[type.lowerBound] == 0x24 else { return false }
     let second = unsafe message[type.lowerBound + 1]
     return second == 0x3e || second == 0x40
+  }
+}
+
+extension SubscriptionReader {
+  /// Reads a whole body of gRPC frames (one byte flag, four bytes length, message) into batches for the sink: what a
+  /// subscription does, without a connection. For figures.
+  ///
+  /// - Throws: if a message cannot be read.
+  package static func decode(frames: [UInt8], eventCountMax: Int, into sink: any FeedSink) throws(FeedProblem) {
+    let reader = SubscriptionReader(rules: ReadingRules(), resume: nil)
+    var limits = KurrentDBFeed.Limits()
+    limits.eventCountMax = eventCountMax
+    let session = Session(reader, sink, limits)
+    unsafe frames.withUnsafeBytes { all in
+      var start = 0
+      while start + 5 <= all.count {
+        let length = unsafe Int(UInt32(bigEndian: all.loadUnaligned(fromByteOffset: start + 1, as: UInt32.self)))
+        let end = min(start + 5 + length, all.count)
+        let message = unsafe UnsafeRawBufferPointer(rebasing: all[(start + 5)..<end])
+        if unsafe !session.take(GRPCMessage(bytes: message, isCompressed: false)) { return }
+        start = end
+      }
+      session.handOver(evenPlace: true)
+    }
+    if let problem = session.problem { throw problem }
   }
 }

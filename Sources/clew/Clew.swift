@@ -52,6 +52,9 @@ struct Program {
     switch parsed.command.name {
     case .completions: try output.write(Completions.text(for: parsed.arguments[0]))
     case .man: try output.write(ManPage.text())
+    case .sources where !parsed.arguments.isEmpty:
+      Signals.release()
+      return try CheckSourceCommand(parsed: parsed, output: output, style: style(parsed)).run()
     case .trace, .search, .stream, .tail, .handlers, .flow, .export, .stats, .sources:
       Signals.release()
       return try read(parsed, output)

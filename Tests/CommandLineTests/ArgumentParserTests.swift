@@ -35,7 +35,7 @@ import Testing
     Refused(words: "demo --for ever", says: "is no time"),
     Refused(words: "projections", says: "this version has no 'projections'"),
     Refused(words: "lint", says: "this version has no 'lint'"),
-    Refused(words: "sources check kurrentdb://x", says: "this version has no 'sources check'"),
+    Refused(words: "sources czech kurrentdb://x", says: "cannot be 'czech'", hint: "check"),
   ])
   func `what is not understood is refused with a hint`(_ refused: Refused) {
     let error = #expect(throws: UsageError.self) { try parse(refused.words) }

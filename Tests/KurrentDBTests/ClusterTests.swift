@@ -59,7 +59,7 @@ import WireFormats
     let options = try RecordedRequest.fields(RecordedRequest.field(1, subscription))
     #expect(options.map(\.number) == [2, 6, 7, 9], "all, subscription, filter, form of ids")
     let head = try RecordedRequest.fields(
-      RecordedRequest.field(1, ReadRequest(kind: .head, filter: .usual).message))
+      RecordedRequest.field(1, ReadRequest(kind: .latest(1), filter: .none).message))
     #expect(head.map(\.number) == [2, 3, 5, 8, 9], "all, backwards, count, no filter, form of ids")
     let start = try RecordedRequest(ReadRequest(kind: .subscription(after: nil), filter: .none).message)
     #expect(start.isAll && start.position == nil)

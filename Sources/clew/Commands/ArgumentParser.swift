@@ -48,9 +48,6 @@ struct ArgumentParser {
       throw UsageError(
         "unknown option \(Printable.quoted(first))", hint: "the command comes first: clew COMMAND [OPTIONS]")
     }
-    if first == "sources" && words.dropFirst().first == "check" {
-      throw UsageError("this version has no 'sources check' command", hint: "'clew serve --check' checks sources too")
-    }
     return try parse(command(first), Array(words.dropFirst()))
   }
 

@@ -81,8 +81,17 @@ extension CommandTable {
       details: "Counts of events, traces and segments; bytes before compression, bytes on disk, bytes per event.",
       options: Options.reading, examples: ["clew stats --json"]),
     CommandSpecification(
-      name: .sources, summary: "list the sources and how far each was read",
-      details: "One row for each source that was ever stored, or is being read.",
-      options: Options.reading, examples: ["clew sources"]),
+      name: .sources, summary: "list the sources and how far each was read; check one",
+      details: """
+        One row for each source that was ever stored, or is being read. 'clew sources check URL' looks at a source before
+        it is followed: connection, TLS, rights, version, head, events a day, and under which keys their ids are. Exits
+        with 0 if all works, 1 if something does not, 2 if the URL is none.
+        """,
+      arguments: [
+        CommandArgument(placeholder: "ACTION", kind: .choice(["check"]), required: false, help: "look at a source"),
+        CommandArgument(placeholder: "URL", kind: .url, required: false, help: "as for serve --source"),
+      ],
+      options: Options.reading,
+      examples: ["clew sources", "clew sources check 'kurrentdb://reader:secret@localhost:2113?tls=false'"]),
   ]
 }

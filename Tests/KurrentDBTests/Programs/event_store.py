@@ -9,6 +9,7 @@ length, message) whose events are the log. Commands on standard input, a line ea
   mute              subscriptions send nothing any more, and stay open; "speak": they go on
   quiet             no caught-up messages, as before 23.10
 """
+import re
 import struct
 import sys
 import threading
@@ -70,6 +71,10 @@ def load(path):
 log = Log(load(sys.argv[2]))
 
 
+def type_of(message):
+    return schema.ReadResp.FromString(message).event.event.metadata["type"]
+
+
 def status(code):
     return next(value for value in grpc.StatusCode if value.value[0] == code)
 
@@ -95,8 +100,9 @@ def read(request, context):
     if options.WhichOneof("count_option") == "subscription":
         yield from subscribe(place, context)
     elif options.read_direction == schema.ReadReq.BACKWARDS:
-        if log.shown:
-            yield log.all[log.shown - 1][1]
+        pattern = re.compile(options.filter.event_type.regex)
+        found = [message for _, message in reversed(log.all[: log.shown]) if pattern.match(type_of(message))]
+        yield from found[: options.count]
     else:
         found = [message for position, message in log.all[: log.shown] if position >= place]
         yield from found[: options.count]
