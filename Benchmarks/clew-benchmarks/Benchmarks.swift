@@ -21,6 +21,7 @@ import TraceStore
         try SealLatency.run(
           lines: arguments[2], directory: arguments[3],
           eventsPerSecond: arguments.count == 5 ? Int(arguments[4]) ?? 40_000 : 40_000)
+      case "search" where arguments.count == 3: try SearchBenchmark.run(directory: arguments[2])
       case "merge" where arguments.count == 3: try MergeBenchmark.run(directory: arguments[2])
       case "append" where arguments.count >= 4:
         try AppendBenchmark.run(
@@ -35,8 +36,8 @@ import TraceStore
         print(
           "usage: clew-benchmarks workload COUNT SEED LINES FRAMES | store IDS DIRECTORY | http IDS PORT CLIENTS | codec LINES [KIB]"
         )
-        print("       clew-benchmarks append LINES DIRECTORY [COUNTMAX] | merge DIRECTORY")
         print("       clew-benchmarks follow URL COUNT [DIRECTORY] | decode FRAMES ROUNDS DIRECTORY")
+        print("       clew-benchmarks append LINES DIRECTORY [COUNTMAX] | merge DIRECTORY | search DIRECTORY")
         print("       clew-benchmarks seal-latency LINES DIRECTORY [EVENTS_PER_SECOND]")
         exit(2)
       }
