@@ -96,8 +96,8 @@ public struct LatencySketch: Sendable, Hashable {
     return Swift.min(Swift.max(Int(rank), 1), Swift.max(count, 1))
   }
 
-  /// Ascending with the value: negative for negative values.
-  static func bucket(_ value: Int64) -> Int32 {
+  /// The number of the bucket of a value; ascending with it, negative for negative values.
+  public static func bucket(_ value: Int64) -> Int32 {
     let size = value.magnitude
     let index: Int32
     if size <= UInt64(exactMax) {
@@ -128,16 +128,21 @@ public struct LatencySketch: Sendable, Hashable {
       power += 1
     }
     let z = (mantissa - 1) / (mantissa + 1)
-    let square = z * z
-    var term = z
-    var sum = 0.0
-    var divisor = 1.0
-    while divisor < 24 {
-      sum += term / divisor
-      term *= square
-      divisor += 2
-    }
-    return 2 * sum + power * 0.6931471805599453
+    let s = z * z
+    // 1, 1/3, 1/5 … 1/23, from behind.
+    var sum = 0.043478260869565216
+    sum = sum * s + 0.047619047619047616
+    sum = sum * s + 0.05263157894736842
+    sum = sum * s + 0.058823529411764705
+    sum = sum * s + 0.06666666666666667
+    sum = sum * s + 0.07692307692307693
+    sum = sum * s + 0.09090909090909091
+    sum = sum * s + 0.1111111111111111
+    sum = sum * s + 0.14285714285714285
+    sum = sum * s + 0.2
+    sum = sum * s + 0.3333333333333333
+    sum = sum * s + 1
+    return 2 * sum * z + power * 0.6931471805599453
   }
 
   static func exponential(_ x: Double) -> Double {

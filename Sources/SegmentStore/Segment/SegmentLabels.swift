@@ -58,11 +58,14 @@ struct SketchBook {
   struct Row {
     var key: Key
     var failureCount = 0
-    var latencies = LatencySketch()
+    var negativeCount = 0
+    var minimum = Int64.max
+    var maximum = Int64.min
   }
 
-  private(set) var rows: [Row] = []
+  private var rows: ContiguousArray<Row> = []
   private var places: [Key: Int] = [:]
+  private var buckets = BucketCounts()
   private var lastKey = Key(kind: 0, causeType: 0)
   private var lastPlace = -1
   private var failing: [Bool] = []
@@ -94,8 +97,11 @@ struct SketchBook {
       let causeKind = head.kinds[parent]
       let type = causeKind & BlockHead.localKindFlag != 0 ? Self.otherKind : typeNumbers[Int(causeKind)]
       let place = self.place(Key(kind: isLocal ? Self.otherKind : kind, causeType: type))
-      rows[place].latencies.add(
-        Timestamp(nanoseconds: head.created[event]).since(Timestamp(nanoseconds: head.created[parent])))
+      let latency = Timestamp(nanoseconds: head.created[event]).since(Timestamp(nanoseconds: head.created[parent]))
+      buckets.add(row: place, bucket: LatencySketch.bucket(latency))
+      if latency < 0 { rows[place].negativeCount += 1 }
+      rows[place].minimum = min(rows[place].minimum, latency)
+      rows[place].maximum = max(rows[place].maximum, latency)
       let failure =
         isLocal ? head.localKinds[Int(kind & ~BlockHead.localKindFlag)].failure : kinds[Int(kind)].failure
       if failure != .none { rows[place].failureCount += 1 }
@@ -141,15 +147,73 @@ struct SketchBook {
         ].latencies)
       merged[key]?.failureCount += failures
     }
-    for row in rows {
+    let held = buckets.byRow(rowCount: rows.count)
+    for (place, row) in rows.enumerated() {
       let child = row.key.kind == Self.otherKind ? overflow : labelOfKind[Int(row.key.kind)]
       let cause = row.key.causeType == Self.otherKind ? overflow : labelOfType[Int(row.key.causeType)]
-      add(child, cause, row.failureCount) { $0.merge(row.latencies) }
+      let sketch = LatencySketch(
+        negativeCount: row.negativeCount, minimum: row.minimum, maximum: row.maximum, buckets: held[place])
+      if let sketch { add(child, cause, row.failureCount) { $0.merge(sketch) } }
     }
     for edge in edges {
       add(edge.childLabel, edge.causeLabel, edge.childFailure == .none ? 0 : 1) { $0.add(edge.latency) }
     }
     return merged.sorted { $0.key < $1.key }.map(\.value)
+  }
+}
+
+/// Counts by row and bucket: open addressing, 12 bytes a bucket in use.
+private struct BucketCounts {
+  private var keys = ContiguousArray<UInt64>(repeating: 0, count: 4096)
+  private var counts = ContiguousArray<UInt32>(repeating: 0, count: 4096)
+  private var used = 0
+
+  @inline(__always) private static func slot(_ key: UInt64, _ mask: Int) -> Int {
+    let hash = key &* 0x9e37_79b9_7f4a_7c15
+    return Int(truncatingIfNeeded: hash ^ hash &>> 32) & mask
+  }
+
+  @inline(__always) mutating func add(row: Int, bucket: Int32) {
+    let key = UInt64(row &+ 1) << 32 | UInt64(UInt32(bitPattern: bucket))
+    let mask = keys.count &- 1
+    var slot = Self.slot(key, mask)
+    while keys[slot] != key {
+      if keys[slot] == 0 { return insert(key) }
+      slot = (slot &+ 1) & mask
+    }
+    counts[slot] &+= 1
+  }
+
+  @inline(never) private mutating func insert(_ key: UInt64) {
+    if used * 2 >= keys.count {
+      let (oldKeys, oldCounts) = (keys, counts)
+      keys = ContiguousArray(repeating: 0, count: oldKeys.count * 2)
+      counts = ContiguousArray(repeating: 0, count: oldKeys.count * 2)
+      for place in oldKeys.indices where oldKeys[place] != 0 {
+        let slot = free(oldKeys[place])
+        keys[slot] = oldKeys[place]
+        counts[slot] = oldCounts[place]
+      }
+    }
+    used += 1
+    let slot = free(key)
+    keys[slot] = key
+    counts[slot] = 1
+  }
+
+  private func free(_ key: UInt64) -> Int {
+    var slot = Self.slot(key, keys.count - 1)
+    while keys[slot] != 0 { slot = (slot + 1) & (keys.count - 1) }
+    return slot
+  }
+
+  func byRow(rowCount: Int) -> [[(bucket: Int32, count: Int)]] {
+    var rows = [[(bucket: Int32, count: Int)]](repeating: [], count: rowCount)
+    for place in keys.indices where keys[place] != 0 {
+      rows[Int(keys[place] >> 32) - 1].append(
+        (Int32(bitPattern: UInt32(truncatingIfNeeded: keys[place])), Int(counts[place])))
+    }
+    return rows
   }
 }
 
