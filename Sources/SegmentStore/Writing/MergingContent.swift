@@ -82,6 +82,7 @@ final class MergeContent {
   private var done: Set<Identifier> = []
   private var openTrace: Identifier?
   private var isOpen = false
+  private var lastTraceless: Int64 = 0
   private var eventsSincePause = 0
   private(set) var writtenCount = 0
   /// By input and source: events that were left out.
@@ -225,6 +226,15 @@ final class MergeContent {
     if !inputs[number].expired.isEmpty, inputs[number].expired.contains(source) {
       dropped[number][source, default: 0] += 1
       return
+    }
+    if isOpen, openTrace == nil {
+      // Events that lost their trace stand in a run of their own behind the others: a file that was merged before has
+      // two runs, and ordinals ascend within each only.
+      if event.ordinal <= lastTraceless {
+        try end()
+        try begin(nil)
+      }
+      lastTraceless = event.ordinal
     }
     writtenCount += 1
     figures.add(event)
