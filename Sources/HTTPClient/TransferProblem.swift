@@ -35,7 +35,7 @@ enum TransferProblem {
     case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER, CURLE_USE_SSL_FAILED:
       return HTTPClientError(
         .tls, "no TLS with \(place): \(clean(reason))", hint: "Does the server speak TLS here (https), or not (http)?")
-    case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE, CURLE_HTTP2, CURLE_HTTP2_STREAM:
       return HTTPClientError(
         .interrupted, "the connection to \(place) broke: \(clean(reason))",
         hint: "Look into the log of the server, and try again.")

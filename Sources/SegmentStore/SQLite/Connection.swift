@@ -65,7 +65,11 @@ import TraceStore
 
   /// SQLite needs the index of a WAL (`-shm`) beside it, and makes it if it may write to the directory.
   private func readingError(_ error: StoreError) -> StoreError {
-    guard files.exists(path), files.exists(path + "-wal"), !files.exists(path + "-shm") else { return error }
+    // A writer deleted the file after it was opened here: SQLite then fails at the files beside it, by other errors.
+    if !files.exists(path) {
+      return StoreError(.notFound, "\(path) is gone: it was sealed, merged or deleted meanwhile", hint: "ask again")
+    }
+    guard files.exists(path + "-wal"), !files.exists(path + "-shm") else { return error }
     return StoreError(
       .inputOutput, "cannot read \(path): \(path)-shm is missing and cannot be made",
       hint: "let a user who may write to the directory open it once, or copy the directory and open the copy")
