@@ -102,6 +102,13 @@ let package = Package(
       name: "TestSupport",
       dependencies: ["EventModel", "WireFormats", "TraceStore", "Platform", "Compression", "CSQLite"],
       path: "Tests/Support", swiftSettings: settings),
+    .systemLibrary(
+      name: "CNghttp2", path: "Tests/CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    // Optimised in every build, because it is the load of tests that measure.
+    .executableTarget(
+      name: "kurrent-test-server",
+      dependencies: ["WireFormats", "Compression", "Platform", "CNghttp2", "CGnuTLS"],
+      path: "Tests/KurrentTestServer", swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-O"])]),
     tests("EventModelTests", ["EventModel", "TestSupport"]),
     tests("WireFormatsTests", ["WireFormats", "TestSupport"]),
     tests("PrometheusTextTests", ["PrometheusText", "TestSupport"]),
