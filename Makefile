@@ -16,7 +16,7 @@ BUILD_FLAGS = --explicit-target-dependency-import-check error
 # The Swift runtime is linked in; the C libraries stay dynamic, so that the distribution patches them.
 RELEASE_FLAGS = -c release --product clew --static-swift-stdlib $(BUILD_FLAGS)
 
-.PHONY: demo test simulate fuzz sanitize build bench format lint clean packages-build packages-test packages-bench
+.PHONY: demo test python-clients simulate fuzz sanitize build bench format lint clean packages-build packages-test packages-bench
 
 demo: build
 	@if [ -t 0 ] && [ -t 1 ]; then exec .build/release/clew demo; else exec .build/release/clew demo --for 45s; fi
@@ -24,7 +24,7 @@ demo: build
 build: packages-build
 	$(SWIFT) build $(RELEASE_FLAGS)
 
-test: packages-test lint
+test: packages-test python-clients lint
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	$(SWIFT) test --skip-build
 
@@ -33,6 +33,10 @@ lint:
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests Benchmarks
+
+# Clients that other people wrote, for the tests of the KurrentDB test server.
+python-clients: packages-test
+	@.ci/install-python-clients
 
 # The store on a simulated disk, SEEDS lives from FIRST on, with faults, kills and losses of power.
 simulate: packages-test

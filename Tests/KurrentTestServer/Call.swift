@@ -147,6 +147,8 @@ final class Call {
     if isHanging { return pause(until: nil) }
     let behaviour = connection.server.services.behaviour
     if nextFrameAt > 0 && nextFrameAt > connection.server.now { return pause(until: nextFrameAt) }
+    // Asked afresh before each pause: what came while the buffer drained woke nobody.
+    if buffer.isEmpty, case .waiting? = ended { ended = nil }
     if buffer.isEmpty && ended == nil { fill() }
     if !buffer.isEmpty {
       let count = min(length, buffer.count, behaviour.frameBytes ?? .max)
@@ -223,7 +225,11 @@ final class Call {
 
   // MARK: What faults do to a call
 
-  func finish(_ produced: Produced) { ended = produced }
+  func finish(_ produced: Produced) {
+    ended = produced
+    fault = nil
+    answer = nil
+  }
 
   func hang() {
     isHanging = true
