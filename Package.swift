@@ -108,7 +108,8 @@ let package = Package(
     .executableTarget(
       name: "kurrent-test-server",
       dependencies: ["WireFormats", "Compression", "Platform", "CNghttp2", "CGnuTLS"],
-      path: "Tests/KurrentTestServer", exclude: ["README.md"], swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-O"])]),
+      path: "Tests/KurrentTestServer", exclude: ["README.md"],
+      swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-O"])]),
     tests("EventModelTests", ["EventModel", "TestSupport"]),
     tests("WireFormatsTests", ["WireFormats", "TestSupport"]),
     tests("PrometheusTextTests", ["PrometheusText", "TestSupport"]),
@@ -135,6 +136,7 @@ let package = Package(
         "KurrentDBSource", "Ingest", "TraceStore", "EventSource", "HTTPClient", "EventModel", "WireFormats", "Platform",
         "Compression", "TestSupport",
       ], exclude: ["Programs"]),
+    tests(
       "KurrentServerTests", ["HTTPClient", "WireFormats", "Platform", "TestSupport"], exclude: ["Programs"]),
     tests(
       "IngestTests",

@@ -8,7 +8,7 @@ import WireFormats
 @Suite(.serialized) struct ServerTests {
   static let fixture = TestSupport.packageRoot + "/Tests/Fixtures/kurrentdb/deleted-and-truncated.jsonl.gz"
 
-  /// `$all`, with structured ids and without a filter: from a position (or the start), as a subscription or a count read.
+  /// `$all`, with structured ids and without a filter, from a position or the start: a subscription, or a count read.
   private func read(from commit: UInt64? = nil, count: UInt64? = nil) -> [UInt8] {
     var writer = ProtobufWriter()
     writer.put(1) { options in
@@ -31,7 +31,9 @@ import WireFormats
       server: "http://\(server.address)", path: "/event_store.client.streams.Streams/Read", message: message)
   }
 
-  private func collect(_ server: KurrentServer, _ message: [UInt8]) throws -> (messages: [[UInt8]], status: GRPCStatus) {
+  private func collect(
+    _ server: KurrentServer, _ message: [UInt8]
+  ) throws -> (messages: [[UInt8]], status: GRPCStatus) {
     try GRPCCall(request(server, message)).collect(until: Instant.now.advanced(bySeconds: 30))
   }
 
@@ -69,8 +71,8 @@ import WireFormats
   @Test func `wrong passwords, missing rights and missing credentials are told apart`() throws {
     let server = try KurrentServer()
     try server.load(Self.fixture, call: 10)
-    try server.command(
-      #"{"do":"behave","users":[{"name":"admin","password":"changeit"},{"name":"poor","password":"p","mayReadAll":false}]}"#)
+    let poor = #"{"name":"poor","password":"p","mayReadAll":false}"#
+    try server.command(#"{"do":"behave","users":[{"name":"admin","password":"changeit"},\#(poor)]}"#)
     for (user, code) in [("", 7), ("admin:nope", 16), ("poor:p", 7), ("admin:changeit", 0)] {
       var asked = request(server, read(count: 1))
       let encoded = String(decoding: Base64.encode(Array(user.utf8)), as: UTF8.self)

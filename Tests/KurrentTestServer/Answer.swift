@@ -41,7 +41,9 @@ extension CallStatus {
   /// From recorded headers; the text stays encoded as it was, so it is decoded here.
   init?(recorded headers: [(name: String, value: String)]) {
     guard let text = headers.first(where: { $0.name == "grpc-status" })?.value, let code = Int(text) else { return nil }
-    let usual: Set<String> = [":status", "content-type", "date", "server", "content-length", "grpc-status", "grpc-message"]
+    let usual: Set<String> = [
+      ":status", "content-type", "date", "server", "content-length", "grpc-status", "grpc-message",
+    ]
     self.code = code
     message = Self.decoded(headers.first { $0.name == "grpc-message" }?.value ?? "")
     trailers = headers.filter { !usual.contains($0.name) }
@@ -86,7 +88,7 @@ class Answer {
   /// A subscription, which hears of new events.
   var isLive: Bool { false }
 
-  /// Appends framed messages, at most `messagesMax` and about a quarter of a mebibyte, and says how many and what follows.
+  /// Appends framed messages, at most `messagesMax` and about a quarter of a mebibyte; says how many and what follows.
   func produce(into out: ByteQueue, messagesMax: Int, now: UInt64) -> (count: Int, then: Produced) {
     (0, .waiting(until: nil))
   }

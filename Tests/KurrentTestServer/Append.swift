@@ -85,7 +85,8 @@ extension EventLog {
     let behind = (entries.last?.position.commit ?? 0) + UInt64(200 + event.data.count + event.metadata.count)
     let position = event.position ?? LogPosition(commit: behind, prepare: behind)
     let created = event.created ?? UInt64(SystemClock().now().nanoseconds / 100)
-    let id = event.id ?? EventID(high: 0x0b1d_2c3e_4f50_4160 ^ position.commit << 16, low: 0x8000_0000_0000_0000 | position.commit)
+    let invented = EventID(high: 0x0b1d_2c3e_4f50_4160, low: 0x8000_0000_0000_0000 | position.commit)
+    let id = event.id ?? invented
     let bytes = built {
       $0.append(field: 1) {
         $0.append(field: 1) { record in

@@ -209,10 +209,12 @@ final class Connection {
     var callbacks: OpaquePointer?
     nghttp2_session_callbacks_new(&callbacks)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, context in
-      if UInt32(frame!.pointee.hd.type) == NGHTTP2_HEADERS.rawValue { connection(context).begin(frame!.pointee.hd.stream_id) }
+      let head = frame!.pointee.hd
+      if UInt32(head.type) == NGHTTP2_HEADERS.rawValue { connection(context).begin(head.stream_id) }
       return 0
     }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks) { _, frame, name, nameLength, value, valueLength, _, context in
+    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+      _, frame, name, nameLength, value, valueLength, _, context in
       let name = String(decoding: UnsafeBufferPointer(start: name, count: nameLength), as: UTF8.self)
       let value = String(decoding: UnsafeBufferPointer(start: value, count: valueLength), as: UTF8.self)
       connection(context).calls[frame!.pointee.hd.stream_id]?.add(header: name, value)

@@ -1,6 +1,6 @@
 import Glibc
 
-/// `kurrent-test-server [--port N] [--tls CERTIFICATE KEY] [--client-ca FILE] [--do JSON]…`: a KurrentDB made of recordings, for tests.
+/// A KurrentDB made of recordings, for tests; README.md beside this file says how it is told what to do.
 ///
 /// Prints its port as the first line. Then every line of standard input is a command (JSON), and every line of standard
 /// output its answer (JSON). It ends when standard input ends, so it never outlives the test that started it.

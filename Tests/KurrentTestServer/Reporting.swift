@@ -36,7 +36,8 @@ extension Server {
   private static func member(_ value: JSONValue, _ index: Int) -> Member {
     Member(
       host: value["host"]?.string ?? "127.0.0.1", port: value["port"]?.int ?? 0, state: value["state"]?.int ?? 8,
-      isAlive: value["alive"]?.bool ?? true, id: EventID(high: 0x1111_2222_3333_4444, low: 0x8000_0000_0000_0001 + UInt64(index)))
+      isAlive: value["alive"]?.bool ?? true,
+      id: EventID(high: 0x1111_2222_3333_4444, low: 0x8000_0000_0000_0001 + UInt64(index)))
   }
 
   /// The body of a recorded HTTP answer (`…​.http`: status line, headers, empty line, body), or a text.

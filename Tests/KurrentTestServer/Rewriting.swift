@@ -1,4 +1,4 @@
-/// A recorded answer made to fit the call: ids in the form that was asked for, and for copies of a log everything moved.
+/// A recorded answer made to fit the call: ids in the form that was asked for; for copies of a log everything moved.
 ///
 /// All fields stay in their order, and what is not changed stays byte for byte.
 final class Rewriter {

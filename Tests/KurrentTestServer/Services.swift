@@ -46,7 +46,8 @@ final class Services {
     if behaviour.users.isEmpty { return .open }
     guard let header = call.header("authorization") else { return .anonymous }
     guard header.hasPrefix("Basic "), let bytes = Base64.decode(Array(header.dropFirst(6).utf8)) else { return .wrong }
-    let parts = String(decoding: bytes, as: UTF8.self).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    let text = String(decoding: bytes, as: UTF8.self)
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, let user = behaviour.users.first(where: { $0.name == parts[0] && $0.password == parts[1] })
     else { return .wrong }
     return .known(user)
@@ -151,7 +152,8 @@ final class Services {
     }
     if request.idsAsText == nil {
       if behaviour.version < Version(24, 6) { return Silence() }
-      let argument = "'uuidOption' is a required argument of type EventStore.Client.Streams.ReadReq+Types+Options+Types+UUIDOption"
+      let type = "EventStore.Client.Streams.ReadReq+Types+Options+Types+UUIDOption"
+      let argument = "'uuidOption' is a required argument of type \(type)"
       return Refusal(CallStatus(code: 3, message: behaviour.version < Version(25, 0) ? "" : argument))
     }
     if case .filter(let filter) = request.filter {
@@ -170,7 +172,9 @@ final class Services {
   }
 
   private func isForeign(_ from: ReadRequest.From) -> Bool {
-    guard behaviour.refusesForeignPositions, case .position(let position) = from, position.commit > 0 else { return false }
+    guard behaviour.refusesForeignPositions, case .position(let position) = from, position.commit > 0 else {
+      return false
+    }
     let index = log.index(behind: LogPosition(commit: position.commit, prepare: 0), inclusive: true)
     if let head = log.head, position > head { return false }
     return index >= log.visible || log.entries[index].position.commit != position.commit

@@ -4,7 +4,7 @@ public import WireFormats
 /// The KurrentDB test server (`Tests/KurrentTestServer`) in a process of its own: a log made of recordings, recorded
 /// answers, and misbehaviour on demand. It ends with the object.
 ///
-/// A command is one JSON object, `{"do":"fault","kind":"cut","after":100}`; `Tests/KurrentTestServer/README.md` lists them.
+/// A command is one JSON object: `{"do":"fault","kind":"cut","after":100}`; the server's README.md lists them.
 public final class KurrentServer: Sendable {
   public let process: ChildProcess
   public let port: Int
@@ -61,7 +61,9 @@ public final class KurrentServer: Sendable {
   }
 
   /// Makes the events of a recording the server's log; returns how many there are.
-  @discardableResult public func load(_ file: String, call: Int? = nil, copies: Int = 1, visible: Int? = nil) throws -> Int {
+  @discardableResult public func load(
+    _ file: String, call: Int? = nil, copies: Int = 1, visible: Int? = nil
+  ) throws -> Int {
     var line = "{\"do\":\"log\",\"file\":\"\(file)\",\"copies\":\(copies)"
     if let call { line += ",\"call\":\(call)" }
     if let visible { line += ",\"visible\":\(visible)" }

@@ -1,12 +1,11 @@
 import Platform
-import TestSupport
 
 /// Certificates made by GnuTLS's `certtool`: an authority, what it signed, and another authority nobody trusts.
-struct TestCertificates {
-  let directory: TemporaryDirectory
+public struct TestCertificates: Sendable {
+  public let directory: TemporaryDirectory
 
   /// - Throws: naming the package, if the tool is missing.
-  init() throws {
+  public init() throws {
     directory = try TemporaryDirectory("http-tls")
     guard Self.certtool != nil else {
       throw TestSupportError("certtool is missing: install the Debian package gnutls-bin")
@@ -20,14 +19,14 @@ struct TestCertificates {
 
   private static let certtool = ["/usr/bin/certtool", "/usr/local/bin/certtool"].first { Files.exists($0) }
 
-  func file(_ name: String) -> String { directory.file(name) }
+  public func file(_ name: String) -> String { directory.file(name) }
 
   private func run(_ arguments: [String]) throws {
     let result = try ChildProcess.run(Self.certtool ?? "certtool", arguments, seconds: 30)
     guard result.exitCode == 0 else { throw TestSupportError("certtool failed: \(result.errorText)") }
   }
 
-  func makeAuthority(_ name: String) throws {
+  public func makeAuthority(_ name: String) throws {
     try directory.write("\(name).template", "cn = \"Test \(name)\"\nca\ncert_signing_key\nexpiration_days = 2\n")
     try run(["--generate-privkey", "--key-type", "ecdsa", "--outfile", file("\(name)-key.pem")])
     try run([
@@ -36,7 +35,7 @@ struct TestCertificates {
     ])
   }
 
-  func makeCertificate(_ name: String, by authority: String, _ lines: String) throws {
+  public func makeCertificate(_ name: String, by authority: String, _ lines: String) throws {
     try directory.write(
       "\(name).template", "cn = \"\(name)\"\nsigning_key\nexpiration_days = 2\n\(lines)\n")
     try run(["--generate-privkey", "--key-type", "ecdsa", "--outfile", file("\(name)-key.pem")])
