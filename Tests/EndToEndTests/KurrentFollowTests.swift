@@ -42,12 +42,14 @@ import WireFormats
     let directory = try TemporaryDirectory("faults")
     let server = try KurrentServer()
     try server.load(Self.fixture, call: 10, copies: 20)
-    for kind in ["cut", "reset", "close", "endWithoutStatus", "garbage", "badFlag", "announced", "truncated", "goAway"] {
+    for kind in ["cut", "reset", "close", "endWithoutStatus", "garbage", "badFlag", "announced", "truncated", "goAway"]
+    {
       try server.command(
         #"{"do":"fault","kind":"\#(kind)","after":40,"onlySubscriptions":true}"#)
     }
     try server.fault(
-      "status", after: 40, more: #""onlySubscriptions":true,"code":10,"message":"Operation timed out: Consumer too slow""#)
+      "status", after: 40,
+      more: #""onlySubscriptions":true,"code":10,"message":"Operation timed out: Consumer too slow""#)
     let clew = try ClewServer(directory.path, ["--source", url(server)])
     #expect(hasRead(clew, count, within: 120))
     #expect(try server.counter("faults") == 10)

@@ -14,7 +14,7 @@ final class Append: Answer {
         if outer.number == 1 {
           var options = Fields(outer.slice)
           while options.next() {
-        guard options.number == 1 else { continue }
+            guard options.number == 1 else { continue }
             var name = Fields(options.slice)
             while name.next() { if name.number == 3 { stream = String(decoding: name.slice, as: UTF8.self) } }
           }

@@ -34,7 +34,7 @@ struct ReadRequest {
   private init(bytes: UnsafeRawBufferPointer) throws {
     var outer = Fields(bytes)
     while outer.next() {
-        guard outer.number == 1 else { continue }
+      guard outer.number == 1 else { continue }
       var options = Fields(outer.slice)
       while options.next() {
         switch options.number {
