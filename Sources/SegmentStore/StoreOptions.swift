@@ -34,8 +34,8 @@ public struct StoreOptions: Sendable {
   /// Full hot files that may wait to be sealed, each with its index in memory; while there are so many and the next one
   /// is full, `append` waits for the sealer.
   public var sealBacklogMax = 2
-  /// Bytes of a hot file that are in memory while it is sealed; what a trace has further behind its first event goes
-  /// through a temporary file.
+  /// Bytes of events that are in memory while a hot file is sealed, read before their trace's turn has come; further
+  /// ones wait in a temporary file.
   var sealWindowBytes = 24 << 20
   /// Inflated blocks of sealed segments that are kept for the next reader.
   public var blockCacheBytes = 32 << 20

@@ -39,25 +39,27 @@ import TraceStore
     }
   }
 
-  @Test func `frames come back from the spill file as they were added, from small and from huge buckets`() throws {
+  @Test(arguments: [0, 1 << 20, 24 << 20])
+  func `frames come back as they were added, from small and from huge buckets`(bytesMax: Int) throws {
     let directory = try TemporaryDirectory()
-    let spill = try SealSpill(directory: directory.path, files: RealFileSystem())
+    let bucketCount = 40
+    let buckets = SealBuckets(
+      count: bucketCount, bytesMax: bytesMax, directory: directory.path, files: RealFileSystem())
     var random = SeededRandom(seed: 7)
     var batch = EventBatch()
-    var places: [(bucket: Int, offset: Int)] = []
+    var places: [(bucket: Int, location: UInt32)] = []
     for number in 0..<1_500 {
       let size = random.oneIn(40) ? 150_000 : random.below(12_000)
       TestEvent("e\(number)", data: String(repeating: "\(number % 10)", count: size)).append(to: &batch)
-      let bucket = random.oneIn(4) ? random.below(SealSpill.bucketCount) : 5
-      let offset = try batch.withEvent(at: number) { event in try unsafe spill.add(event.bytes, bucket: bucket) }
-      places.append((bucket, offset))
+      let bucket = random.oneIn(4) ? random.below(bucketCount) : 5
+      let location = try batch.withEvent(at: number) { event in try unsafe buckets.add(event.bytes, bucket: bucket) }
+      places.append((bucket, location))
     }
-    try spill.finishWriting()
-    #expect(spill.byteCount == batch.bytes.count)
-    #expect(spill.byteCount > SealSpill.loadedBytesMax)
-    for bucket in 0..<SealSpill.bucketCount {
+    #expect((buckets.spilledBytes > SealBuckets.loadedBytesMax) == (bytesMax <= 1 << 20))
+    for bucket in 0..<bucketCount {
+      try buckets.open(bucket)
       for number in places.indices where places[number].bucket == bucket {
-        let frames = try unsafe spill.frames(bucket: bucket, from: places[number].offset)
+        let frames = try unsafe buckets.frame(at: places[number].location)
         let isSame = try batch.withEvent(at: number) { event in
           let found = unsafe try EventView(validating: frames)
           return unsafe found.bytes.elementsEqual(event.bytes)

@@ -32,14 +32,18 @@ final class HotRowCursor {
     try rows.bind(2, index.lastOrdinal)
   }
 
+  /// The places of the row's events.
+  var places: Range<Int> {
+    Int(rowStarts[row])..<(row + 1 < rowStarts.count ? Int(rowStarts[row + 1]) : placeCount)
+  }
+
   /// Goes to the next row.
   ///
   /// - Throws: `.corrupted` for a row that fails its checksum, or is not the one that follows.
   func advance() throws(StoreError) {
     row += 1
-    let place = Int(rowStarts[row])
-    let end = row + 1 < rowStarts.count ? Int(rowStarts[row + 1]) : placeCount
-    guard try rows.step(), rows.integer(0) == firstOrdinal + Int64(place), Int(rows.integer(1)) == end - place else {
+    let place = places.lowerBound
+    guard try rows.step(), rows.integer(0) == firstOrdinal + Int64(place), Int(rows.integer(1)) == places.count else {
       throw damaged(place)
     }
     let isWhole = unsafe rows.withBlob(3) { frames in

@@ -25,10 +25,9 @@ struct SegmentFeed {
     var extras = SegmentExtras()
     for rank in order.traces.indices {
       let trace = index.traceTable.identifier(order.traces[rank])
-      try frames.moveToTrace(rank)
       try writer.beginTrace(trace)
       for slot in order.slots(rank) {
-        let event = try frames.event(slot: slot, rank: rank)
+        let event = try frames.event(slot: slot)
         let place = Int(order.places[slot])
         try writer.add(event, causeOrdinal: index.causeOrdinal(of: place))
         figures.add(event)
