@@ -2,6 +2,7 @@ import Platform
 
 @main struct Clew {
   static func main() {
+    ProcessMemory.limitPools(2)
     Signals.prepare()
     let environment = CurrentProcess.environment(prefix: "")
     let code = Program(environment: environment).run(Array(CommandLine.arguments.dropFirst()))

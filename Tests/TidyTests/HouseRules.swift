@@ -8,7 +8,7 @@ private let allowedImports: [String: Set<String>] = {
   let lower = cores.union(levelOne)
   return [
     "EventModel": [], "WireFormats": [], "PrometheusText": [],
-    "Platform": ["EventModel", "Glibc", "Synchronization"],
+    "Platform": ["EventModel", "Glibc", "CMalloc", "Synchronization"],
     "Compression": ["CZlib", "CDeflate"],
     "BlockCodec": ["EventModel", "Compression"],
     "TraceStore": ["EventModel", "WireFormats", "Synchronization"],

@@ -342,6 +342,19 @@ import TraceStore
     return tail == Self.none ? [] : list(tail, Row.previousInTrace)
   }
 
+  /// Whether one of a trace's events was created at or after this time. Of a very long trace not all are looked at:
+  /// true then.
+  func hasEvent(ofTraceNumber number: UInt32, since: Timestamp) -> Bool {
+    var place = traceTable.tail(number)
+    var steps = 0
+    while place != Row.none, place != Self.none {
+      if steps == 1 << 16 || created(Int(place)) >= since.nanoseconds { return true }
+      steps += 1
+      place = get24(Int(place), Row.previousInTrace)
+    }
+    return false
+  }
+
   /// Places of a stream's events, ascending, and perhaps of another stream's.
   func places(ofStream stream: [UInt8]) -> [Int] {
     let key = unsafe stream.withUnsafeBytes { unsafe hash.bytes($0) | 1 }

@@ -107,6 +107,8 @@ final class TraceWalk {
   /// Inside the store's lock.
   private func mayBeFound(_ number: UInt32, in generation: HotGeneration, _ known: inout [UInt32: UInt64]) -> Bool {
     if let until = range.until, generation.index.traceTable.firstCreated(number) >= until { return false }
+    // Another part leads to the trace, if it has events in the range.
+    if let since = range.since, !generation.index.hasEvent(ofTraceNumber: number, since: since) { return false }
     if filter.wanted | filter.unwanted == 0 { return true }
     return leads(view.met(byTrace: number, in: generation, filter, &known))
   }

@@ -50,7 +50,7 @@ struct SketchBook {
   /// Of a kind that is no number of the segment's table.
   static let otherKind = UInt32.max
 
-  struct Key: Hashable {
+  struct Key: Equatable {
     var kind: UInt32
     var causeType: UInt32
   }
@@ -64,7 +64,7 @@ struct SketchBook {
   }
 
   private var rows: ContiguousArray<Row> = []
-  private var places: [Key: Int] = [:]
+  private var places = PairNumbers()
   private var buckets = BucketCounts()
   private var lastKey = Key(kind: 0, causeType: 0)
   private var lastPlace = -1
@@ -111,11 +111,8 @@ struct SketchBook {
   private mutating func place(_ key: Key) -> Int {
     if lastPlace >= 0, lastKey == key { return lastPlace }
     lastKey = key
-    lastPlace = places[key] ?? rows.count
-    if lastPlace == rows.count {
-      places[key] = lastPlace
-      rows.append(Row(key: key))
-    }
+    lastPlace = places.number(of: UInt64(key.kind) << 32 | UInt64(key.causeType))
+    if lastPlace == rows.count { rows.append(Row(key: key)) }
     return lastPlace
   }
 
@@ -159,6 +156,45 @@ struct SketchBook {
       add(edge.childLabel, edge.causeLabel, edge.childFailure == .none ? 0 : 1) { $0.add(edge.latency) }
     }
     return merged.sorted { $0.key < $1.key }.map(\.value)
+  }
+}
+
+/// Numbers keys in the order of their first sight: open addressing.
+private struct PairNumbers {
+  private var keys = ContiguousArray<UInt64>(repeating: 0, count: 1024)
+  /// One more than the number; 0 in an empty slot.
+  private var numbers = ContiguousArray<UInt32>(repeating: 0, count: 1024)
+  private var count = 0
+
+  @inline(__always) private func slot(of key: UInt64) -> Int {
+    let mask = keys.count &- 1
+    let hash = key &* 0x9e37_79b9_7f4a_7c15
+    var slot = Int(truncatingIfNeeded: hash ^ hash &>> 32) & mask
+    while numbers[slot] != 0 && keys[slot] != key { slot = (slot &+ 1) & mask }
+    return slot
+  }
+
+  @inline(__always) mutating func number(of key: UInt64) -> Int {
+    let slot = self.slot(of: key)
+    return numbers[slot] != 0 ? Int(numbers[slot]) &- 1 : insert(key)
+  }
+
+  @inline(never) private mutating func insert(_ key: UInt64) -> Int {
+    if count * 2 >= keys.count {
+      let (oldKeys, oldNumbers) = (keys, numbers)
+      keys = ContiguousArray(repeating: 0, count: oldKeys.count * 2)
+      numbers = ContiguousArray(repeating: 0, count: oldKeys.count * 2)
+      for place in oldKeys.indices where oldNumbers[place] != 0 {
+        let slot = self.slot(of: oldKeys[place])
+        keys[slot] = oldKeys[place]
+        numbers[slot] = oldNumbers[place]
+      }
+    }
+    count += 1
+    let slot = self.slot(of: key)
+    keys[slot] = key
+    numbers[slot] = UInt32(count)
+    return count - 1
   }
 }
 

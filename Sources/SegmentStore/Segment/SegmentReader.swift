@@ -158,7 +158,7 @@ final class SegmentReader: Sendable {
     _ = try walkAll(try block(number), body)
   }
 
-  /// The traces that start in a block, in the order of their first events.
+  /// The traces that start in a block.
   func tracesOfBlock(_ number: Int) throws(StoreError) -> [SegmentTrace] {
     let block = try self.block(number)
     var traces: [SegmentTrace] = []

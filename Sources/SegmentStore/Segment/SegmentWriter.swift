@@ -3,7 +3,7 @@ import EventModel
 import Platform
 import TraceStore
 
-/// Writes one segment file: traces in the order of their first events, each in the order of ordinals.
+/// Writes one segment file: whole traces in any order, the events of each in the order of ordinals.
 ///
 /// Memory: one block, the dictionaries and kinds of the segment (bounded: `BlockLimits`, `DictionaryLimits`), 12 bytes
 /// for each index key (about 1.7 an event), 150 bytes a block, and what the caller gives to `finish`. Not thread-safe. The file is complete, and durable, when `finish` has returned; the caller then renames it.
@@ -144,7 +144,7 @@ final class SegmentWriter {
   }
 
   /// Whether the edge of that child is in the head of a block that was written: it needs not be given to `finish`.
-  func hasInHead(_ childOrdinal: Int64) -> Bool { headEdges.contains(childOrdinal) }
+  func isInHead(_ childOrdinal: Int64) -> Bool { headEdges.contains(childOrdinal) }
 
   /// Writes everything that is left, syncs the file and closes it.
   ///
@@ -179,9 +179,6 @@ final class SegmentWriter {
     } catch { throw StoreError.file(error) }
     return total
   }
-
-  /// Whether the edge of this child is in the head of a block that is written.
-  func isInHead(_ child: Int64) -> Bool { headEdges.contains(child) }
 
   // MARK: Blocks
 
@@ -240,13 +237,45 @@ final class SegmentWriter {
   }
 }
 
-/// A set of ordinals, a bit each; ordinals come in a narrow range.
+/// A set of ordinals, a bit each in pages of 8 KiB: ordinals mostly come in a narrow range.
 struct OrdinalBits {
-  private var words: [Int64: UInt64] = [:]
+  private static let pageShift: Int64 = 16
+  private static let pageWords = 1 << (pageShift - 6)
+  private var words: ContiguousArray<UInt64> = []
+  /// Where in `words` each page begins.
+  private var pages: [Int64: Int] = [:]
+  private var lastPage = Int64.min
+  private var lastStart = 0
 
-  mutating func insert(_ ordinal: Int64) { words[ordinal >> 6, default: 0] |= 1 << UInt64(ordinal & 63) }
+  mutating func insert(_ ordinal: Int64) {
+    if ordinal >> Self.pageShift != lastPage, !turn(to: ordinal >> Self.pageShift) {
+      addPage(ordinal >> Self.pageShift)
+    }
+    words[lastStart + Self.word(ordinal)] |= Self.bit(ordinal)
+  }
 
-  func contains(_ ordinal: Int64) -> Bool { words[ordinal >> 6, default: 0] >> UInt64(ordinal & 63) & 1 != 0 }
+  /// Changes nothing but which page is looked at first.
+  mutating func contains(_ ordinal: Int64) -> Bool {
+    if ordinal >> Self.pageShift != lastPage, !turn(to: ordinal >> Self.pageShift) { return false }
+    return words[lastStart + Self.word(ordinal)] & Self.bit(ordinal) != 0
+  }
+
+  private mutating func turn(to page: Int64) -> Bool {
+    guard let known = pages[page] else { return false }
+    lastPage = page
+    lastStart = known
+    return true
+  }
+
+  private mutating func addPage(_ page: Int64) {
+    lastPage = page
+    lastStart = words.count
+    pages[page] = lastStart
+    words.append(contentsOf: repeatElement(0, count: Self.pageWords))
+  }
+
+  private static func word(_ ordinal: Int64) -> Int { Int(ordinal & (1 << pageShift - 1)) >> 6 }
+  private static func bit(_ ordinal: Int64) -> UInt64 { 1 << UInt64(ordinal & 63) }
 }
 
 extension StoreError {

@@ -12,6 +12,7 @@ extension SegmentStore {
       do {
         let merge = try Merge(self, window, isInterruptible: !isSmall)
         try merge.run()
+        if !isSmall { ProcessMemory.returnUnused() }
         noteMerged(merge, nanoseconds: Instant.now.nanoseconds - start.nanoseconds)
       } catch {
         noteNotMerged(error)

@@ -67,8 +67,8 @@ struct MergeInput {
   var first: Int64 { handle.row.firstOrdinal }
 }
 
-/// Copies the events of several segments into one: whole traces, in the order of their first events, then what is in
-/// no trace.
+/// Copies the events of several segments into one: whole traces, in the order of the first segment that has them, then
+/// what is in no trace.
 ///
 /// The inputs follow each other by ordinal. So a trace begins in the first input that has a part of it, which is where it
 /// is met; its other parts are looked up in the later inputs, by their filters and indexes. Memory: the traces that lie

@@ -9,7 +9,7 @@ import TraceStore
 /// is used again. `@safe`: blocks are allocated in `makeRoom` and freed when a bucket is let go, or in `deinit`; every
 /// range is checked against the bytes that were added.
 @safe final class SealBuckets {
-  static let blockBytes = 64 * 1024
+  static let blockBytes = 32 * 1024
   /// Of a bucket with more bytes in the file, blocks are read one by one.
   static let loadedBytesMax = 8 << 20
 

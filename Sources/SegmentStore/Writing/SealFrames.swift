@@ -6,8 +6,8 @@ import TraceStore
 /// storing, and reads the hot file once, from its beginning to its end.
 ///
 /// Frames are put into the bucket of their slot as the file is read; a bucket is complete when the row of its last event
-/// was read. So what is in memory is the events that stand before the last event of the trace whose turn it is, and whose
-/// own turn has not come: `windowBytes` of them, and what is beyond goes through a file (`SealBuckets`).
+/// was read. So what waits is the events of traces that are not complete, `windowBytes` of them in memory, and further
+/// ones in a file (`SealBuckets`).
 ///
 /// `@safe`: frames are looked up by offsets that `EventView` checks.
 @safe final class SealFrames {

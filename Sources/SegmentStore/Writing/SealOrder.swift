@@ -1,11 +1,13 @@
 import EventModel
 
-/// The events of a frozen generation by trace: traces in the order of their first events, the events of each by
-/// ordinal. An event's slot is its number in that order. Made by counting, in two passes over the index; nothing is
-/// sorted.
+/// The events of a frozen generation by trace: traces in the order of their last events, the events of each by ordinal.
+/// An event's slot is its number in that order. Made by counting, in three passes over the index; nothing is sorted.
+///
+/// By last events, because then only traces that are not complete wait while the file is read: a few of them last long,
+/// and in the order of first events everything behind the first event of such a one would have to wait for its last.
 struct SealOrder {
   /// Slots of one bucket: `SealBuckets` holds frames by bucket.
-  static let bucketShift = 10
+  static let bucketShift = 12
 
   /// Trace numbers.
   private(set) var traces: ContiguousArray<UInt32> = []
@@ -18,27 +20,26 @@ struct SealOrder {
   private(set) var untracedCount = 0
   /// Of each trace number its place in `traces`.
   private var ranks: ContiguousArray<UInt32>
-  private static let unranked = UInt32.max
 
   init(_ index: HotIndex) {
     let count = index.count
-    ranks = ContiguousArray(repeating: Self.unranked, count: index.traceTable.count + 1)
-    var sizes: ContiguousArray<UInt32> = []
+    let traceNumbers = index.traceTable.count + 1
+    var sizes = ContiguousArray<UInt32>(repeating: 0, count: traceNumbers)
+    var last = ContiguousArray<UInt32>(repeating: 0, count: traceNumbers)
     for place in 0..<count {
       let trace = Int(index.trace(place))
-      if trace == 0 {
-        untracedCount += 1
-        continue
-      }
-      if ranks[trace] == Self.unranked {
-        ranks[trace] = UInt32(traces.count)
-        traces.append(UInt32(trace))
-        sizes.append(0)
-      }
-      sizes[Int(ranks[trace])] += 1
+      sizes[trace] += 1
+      last[trace] = UInt32(place)
     }
-    starts.reserveCapacity(sizes.count + 1)
-    for size in sizes { starts.append(starts[starts.count - 1] + size) }
+    untracedCount = Int(sizes[0])
+    ranks = ContiguousArray(repeating: 0, count: traceNumbers)
+    for place in 0..<count {
+      let trace = Int(index.trace(place))
+      if trace == 0 || last[trace] != place { continue }
+      ranks[trace] = UInt32(traces.count)
+      traces.append(UInt32(trace))
+      starts.append(starts[starts.count - 1] + sizes[trace])
+    }
     var next = starts
     places = ContiguousArray(repeating: 0, count: count - untracedCount)
     lastPlaces = ContiguousArray(repeating: 0, count: (places.count >> Self.bucketShift) + 1)

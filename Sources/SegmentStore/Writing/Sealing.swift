@@ -16,17 +16,23 @@ extension SegmentStore {
     }
   }
 
+  private static let bytesWorthReturning = 32 << 20
+
   /// Seals every hot file but the one that is written. Runs on the sealer's thread.
   func sealAllFrozen() {
+    var sealedBytes = 0
     while !sealer.isStopping {
       let next = lock.withLock { state.generations.count > 1 ? state.generations[0] : nil }
       guard let generation = next else {
+        // The index of the hot file and what sealing needed: 100 MB and more.
+        if sealedBytes >= Self.bytesWorthReturning { ProcessMemory.returnUnused() }
         sealer.finished(nil)
         return
       }
       let start = Instant.now
       do {
         try sealOne(generation)
+        sealedBytes += generation.index.rawBytes
         figures.withLock { $0.seals.add(Instant.now.nanoseconds - start.nanoseconds) }
         sealer.sealedOne()
       } catch {

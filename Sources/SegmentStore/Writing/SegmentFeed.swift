@@ -2,7 +2,7 @@ import EventModel
 import Platform
 import TraceStore
 
-/// Writes one frozen generation as a segment: whole traces in the order of their first events, then what is in none.
+/// Writes one frozen generation as a segment: whole traces in the order of their last events, then what is in none.
 struct SegmentFeed {
   private let store: SegmentStore
   private let generation: HotGeneration
@@ -76,7 +76,7 @@ struct SegmentFeed {
       labels.insert(edge.childLabel)
       labels.insert(edge.causeLabel)
       // What a head holds already needs no memory here: nearly all of them.
-      if !writer.hasInHead(edge.childOrdinal) { extras.edges.append(edge) }
+      if !writer.isInHead(edge.childOrdinal) { extras.edges.append(edge) }
     }
     index.forEachFailure { label, created in
       labels.insert(label)

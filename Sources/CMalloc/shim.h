@@ -1,0 +1,3 @@
+// The allocator of glibc: what it may keep, and giving back what is free.
+#pragma once
+#include <malloc.h>
