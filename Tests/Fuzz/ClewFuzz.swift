@@ -15,7 +15,7 @@ struct FuzzTarget: Sendable {
   /// Stops the process where a property does not hold.
   var run: @Sendable ([UInt8]) -> Void
 
-  static let all: [FuzzTarget] = wireTargets + eventTargets + segmentTargets + codecTargets
+  static let all: [FuzzTarget] = wireTargets + eventTargets + segmentTargets + codecTargets + blockTargets
 }
 
 /// A property does not hold: libFuzzer writes the input to a file.

@@ -1,4 +1,3 @@
-import Compression
 import EventModel
 import Glibc
 import Platform
@@ -21,33 +20,44 @@ let segmentTargets: [FuzzTarget] = [
 // MARK: Blocks
 
 @Sendable private func blockSeeds() -> [[UInt8]] {
-  (0..<4).compactMap { seed in
-    let events = shortEvents(seed: UInt64(20 + seed), 3)
-    return payload(of: builtBlock(events))
+  (0..<4).map { seed in
+    payload(
+      shortEvents(seed: UInt64(20 + seed), 3).enumerated().map { number, event in
+        FrameRun(trace: event.correlation, continues: false, goesOn: false, frames: [frame(event, number + 1)])
+      })
   }
 }
 
-private func builtBlock(_ events: [HostileEvent]) -> [UInt8] {
-  var builder = BlockBuilder()
-  for (number, event) in events.enumerated() {
-    var batch = EventBatch()
-    event.append(to: &batch)
-    var numbered = EventBatch()
-    batch.withEvent(at: 0) { numbered.append($0, ordinal: Int64(number + 1), sourceIndex: 1) }
-    builder.beginRun(trace: event.correlation, continues: false)
-    numbered.withEvent(at: 0) { builder.append($0) }
-    builder.endRun(goesOn: false)
-  }
-  return builder.finish(number: 1, level: 1)
+private func frame(_ event: HostileEvent, _ ordinal: Int) -> [UInt8] {
+  var batch = EventBatch()
+  event.append(to: &batch)
+  var numbered = EventBatch()
+  batch.withEvent(at: 0) { numbered.append($0, ordinal: Int64(ordinal), sourceIndex: 1) }
+  return numbered.bytes
 }
 
-private func payload(of block: [UInt8]) -> [UInt8]? {
-  block.withUnsafeBytes { all in
-    guard let header = try? BlockHeaderFields(checking: all) else { return nil }
-    let stored = UnsafeRawBufferPointer(rebasing: all[BlockHeader.bytes...])
-    if header.codec == .stored { return Array(stored) }
-    return try? Deflate.decompress(Array(stored), outputBytes: header.rawLength)
+private struct FrameRun {
+  var trace: Identifier?
+  var continues: Bool
+  var goesOn: Bool
+  var frames: [[UInt8]]
+}
+
+/// What a block of the first format holds: the directory of runs, then all frames.
+private func payload(_ runs: [FrameRun]) -> [UInt8] {
+  var writer = ByteWriter()
+  writer.put(UInt32(runs.count))
+  for run in runs {
+    let trace = run.trace?.storedBytes ?? []
+    let kind: BlockV1.TraceKind = run.trace == nil ? .none : run.trace?.isUUID == true ? .uuid : .text
+    writer.put(UInt32(run.frames.count))
+    writer.put(kind.rawValue)
+    writer.put((run.continues ? BlockV1.continuesFlag : 0) | (run.goesOn ? BlockV1.goesOnFlag : 0))
+    writer.put(UInt16(trace.count))
+    writer.bytes += trace
   }
+  for run in runs { writer.bytes += run.frames.joined() }
+  return writer.bytes
 }
 
 /// A block around a payload, with lengths and checksum that are right.
@@ -93,22 +103,21 @@ private func claimedEvents(_ payload: [UInt8]) -> UInt32 {
 @Sendable private func blockV1(_ input: [UInt8]) {
   let bytes = block(around: input, eventCount: claimedEvents(input))
   guard let decoded = bytes.withUnsafeBytes({ try? FrameBlock(decoding: $0) }) else { return }
-  var builder = BlockBuilder()
-  for run in decoded.runs {
-    builder.beginRun(trace: run.trace, continues: run.continues)
-    for index in run.events {
-      decoded.withEvent(at: index) { event in
+  let again = decoded.runs.map { run in
+    let frames = run.events.map { index in
+      decoded.withEvent(at: index) { event -> [UInt8] in
         touch(event)
-        builder.append(event)
+        return Array(event.bytes)
       }
     }
-    builder.endRun(goesOn: run.goesOn)
+    return FrameRun(trace: run.trace, continues: run.continues, goesOn: run.goesOn, frames: frames)
   }
-  guard decoded.eventCount > 0 else { return }
-  demand(payload(of: builder.finish(number: 1, level: 1)) == input, "a block is built again as it was")
+  demand(payload(again) == input, "a block is built again as it was")
 }
 
-@Sendable private func headerSeeds() -> [[UInt8]] { shortEvents(seed: 30, 2).map { builtBlock([$0]) } }
+@Sendable private func headerSeeds() -> [[UInt8]] {
+  blockSeeds().map { block(around: $0, eventCount: claimedEvents($0)) }
+}
 
 /// The bytes as they are, and with a checksum that holds.
 @Sendable private func blockHeader(_ input: [UInt8]) {
