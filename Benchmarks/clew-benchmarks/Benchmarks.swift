@@ -22,6 +22,9 @@ import TraceStore
           lines: arguments[2], directory: arguments[3],
           eventsPerSecond: arguments.count == 5 ? Int(arguments[4]) ?? 40_000 : 40_000)
       case "search" where arguments.count == 3: try SearchBenchmark.run(directory: arguments[2])
+      case "round-trip" where arguments.count == 5:
+        try RoundTrip.run(
+          lines: arguments[2], directory: arguments[3], eventsPerSegment: Int(arguments[4]) ?? 500_000)
       case "merge" where arguments.count == 3: try MergeBenchmark.run(directory: arguments[2])
       case "append" where arguments.count >= 4:
         try AppendBenchmark.run(
@@ -38,6 +41,7 @@ import TraceStore
         )
         print("       clew-benchmarks follow URL COUNT [DIRECTORY] | decode FRAMES ROUNDS DIRECTORY")
         print("       clew-benchmarks append LINES DIRECTORY [COUNTMAX] | merge DIRECTORY | search DIRECTORY")
+        print("       clew-benchmarks round-trip LINES DIRECTORY EVENTS_PER_SEGMENT")
         print("       clew-benchmarks seal-latency LINES DIRECTORY [EVENTS_PER_SECOND]")
         exit(2)
       }

@@ -53,37 +53,20 @@ extension SegmentStore {
     guard files.exists(directory + "/" + DirectoryLayout.catalogName) else {
       throw StoreError(.notFound, "\(directory) holds no store", hint: "name the directory that --data names")
     }
-    // Beside a writer a file may go between the catalog and its opening: then the catalog says something new.
-    for _ in 0..<10 {
-      var pass = StoreVerifier(directory: directory, files: files, toleratesMissing: false)
-      do {
-        return try pass.run()
-      } catch {
-        if error.code != .notFound { throw error }
-      }
-    }
-    var pass = StoreVerifier(directory: directory, files: files, toleratesMissing: true)
-    return try pass.run()
+    var verifier = StoreVerifier(directory: directory, files: files)
+    return try verifier.run()
   }
 }
 
-/// One pass over a directory.
+/// Looks at everything that the catalog names at one moment; what a writer deletes meanwhile is open by then.
 private struct StoreVerifier {
   let directory: String
   let files: any FileSystem
-  /// False: a missing file ends the pass, since the catalog may have changed. True: it is a problem.
-  let toleratesMissing: Bool
   private var report = VerifyReport()
 
-  init(directory: String, files: any FileSystem, toleratesMissing: Bool) {
+  init(directory: String, files: any FileSystem) {
     self.directory = directory
     self.files = files
-    self.toleratesMissing = toleratesMissing
-  }
-
-  private mutating func noteMissing(_ name: String) throws(StoreError) {
-    if !toleratesMissing { throw StoreError(.notFound, "\(path(name)) is missing", hint: "") }
-    report.note(name, "", "the file is missing: its events are lost")
   }
 
   func path(_ name: String) -> String { directory + "/" + name }
@@ -112,11 +95,15 @@ private struct StoreVerifier {
       try checkRows(SegmentSource.self, catalog)
       try checkRows(LostRange.self, catalog)
     }
-    guard let contents = try attempt(name, { () throws(StoreError) in try catalog.load() }) else { return report }
-    for segment in contents.segments { try check(segment) }
-    checkRanges(contents)
-    for first in contents.hot { try checkHot(first, contents.lost) }
-    try findStrangers(contents)
+    let directory = directory
+    let held = try attempt(name) { () throws(StoreError) in
+      try HeldFiles(directory, catalog, cache: BlockCache(bytesMax: 0), hotCacheBytes: 0, files: files)
+    }
+    guard let held else { return report }
+    for segment in held.contents.segments { try check(segment, held) }
+    checkRanges(held.contents)
+    for first in held.contents.hot { try checkHot(first, held) }
+    try findStrangers(held.contents, catalog)
     return report
   }
 
@@ -152,35 +139,28 @@ private struct StoreVerifier {
     for row in damaged { report.note(DirectoryLayout.catalogName, "\(Row.table) \(row)", "the checksum is wrong") }
   }
 
-  private mutating func check(_ segment: CatalogSegment) throws(StoreError) {
-    if segment.state == .quarantined {
-      if files.exists(path(segment.name)) {
-        report.note(segment.name, "", "set aside as damaged: \(segment.reason)")
-      } else {
-        report.setAside.append("\(segment.name): \(segment.reason)")
-      }
-    }
-    guard let status = try? files.status(path(segment.name)) else {
-      // A quarantined segment may have been taken away by the operator; a live one must be there.
-      if segment.state == .live { try noteMissing(segment.name) }
-      return
-    }
-    if status.size != segment.fileBytes {
-      report.note(segment.name, "", "the file has \(status.size) bytes, the catalog says \(segment.fileBytes)")
-    }
-    report.segmentCount += 1
-    let segmentPath = path(segment.name)
-    for problem in try SegmentVerifier.verify(path: segmentPath, files: files) {
-      report.note(segment.name, problem.place, problem.message)
-    }
+  private mutating func check(_ segment: CatalogSegment, _ held: HeldFiles) throws(StoreError) {
+    let name = segment.name
+    let segmentPath = path(name)
     let files = files
-    guard
-      let descriptor = try attempt(
-        segment.name,
-        { () throws(StoreError) in
-          try SegmentReader.open(path: segmentPath, cache: BlockCache(bytesMax: 0), files: files).descriptor
-        })
-    else { return }
+    if segment.state == .quarantined {
+      // The operator may have taken it away; a live one must be there.
+      guard files.exists(segmentPath) else { return report.setAside.append("\(name): \(segment.reason)") }
+      report.note(name, "", "set aside as damaged: \(segment.reason)")
+    }
+    // Nil: the file is not there. No value at all: it is damaged, which is noted by now.
+    let opened = try attempt(name) { () throws(StoreError) -> SegmentReader? in
+      if segment.state == .live { return try held.segment(name) }
+      return try SegmentReader.open(path: segmentPath, cache: BlockCache(bytesMax: 0), files: files)
+    }
+    if case .some(.none) = opened { return report.note(name, "", "the file is missing: its events are lost") }
+    report.segmentCount += 1
+    guard case .some(.some(let reader)) = opened else { return }
+    let descriptor = reader.descriptor
+    if descriptor.fileBytes != segment.fileBytes {
+      report.note(name, "", "the file has \(descriptor.fileBytes) bytes, the catalog says \(segment.fileBytes)")
+    }
+    for problem in try SegmentVerifier.verify(reader) { report.note(name, problem.place, problem.message) }
     report.eventCount += descriptor.eventCount
     report.reportCount += descriptor.reportCount
     if descriptor.eventCount != segment.eventCount || descriptor.reportCount != segment.reportCount {
@@ -209,18 +189,20 @@ private struct StoreVerifier {
     }
   }
 
-  private mutating func checkHot(_ first: Int64, _ lost: [LostRange]) throws(StoreError) {
+  private mutating func checkHot(_ first: Int64, _ held: HeldFiles) throws(StoreError) {
     let name = DirectoryLayout.hotName(first: first)
-    guard files.exists(path(name)) else {
-      return try noteMissing(name)
-    }
-    report.hotFileCount += 1
-    let hotPath = path(name)
-    let files = files
+    let lost = held.contents.lost
     var found: [(place: String, message: String)] = []
     var (events, reports) = (0, 0)
+    report.hotFileCount += 1
     _ = try attempt(name) { () throws(StoreError) in
-      let file = try HotFile(hotPath, first: first, writable: false, cacheBytes: 0, files: files)
+      let file: HotFile
+      do throws(StoreError) {
+        file = try held.hotFile(first)
+      } catch {
+        guard error.code == .notFound else { throw error }
+        return found.append(("", "the file is missing: its events are lost"))
+      }
       var next = Int64.min
       try file.forEachRow { (row) throws(StoreError) in
         let place = "batch \(row.chunk.first)"
@@ -258,12 +240,14 @@ private struct StoreVerifier {
     }
   }
 
-  private mutating func findStrangers(_ contents: CatalogContents) throws(StoreError) {
-    var known = Set(contents.segments.map(\.name))
-    known.insert(DirectoryLayout.lockName)
-    let databases = contents.hot.map { DirectoryLayout.hotName(first: $0) } + [DirectoryLayout.catalogName]
-    for name in databases { known.formUnion(DirectoryLayout.withCompanions(name)) }
+  private mutating func findStrangers(_ contents: CatalogContents, _ catalog: Catalog) throws(StoreError) {
     let names = try mapping { () throws(FileError) in try files.list(directory) }
-    report.strangeFiles = names.filter { !known.contains($0) }
+    // A writer may have made and named files since.
+    let now = try catalog.load()
+    var known = Set((contents.segments + now.segments).map(\.name))
+    known.insert(DirectoryLayout.lockName)
+    let databases = (contents.hot + now.hot).map { DirectoryLayout.hotName(first: $0) } + [DirectoryLayout.catalogName]
+    for name in databases { known.formUnion(DirectoryLayout.withCompanions(name)) }
+    report.strangeFiles = names.filter { !known.contains($0) && files.exists(path($0)) }
   }
 }

@@ -1,10 +1,12 @@
 import EventModel
+import Platform
 import SegmentStore
 import TestSupport
 import Testing
 import TraceStore
 
-/// Whatever bytes come as data and metadata, the same bytes come back, from the hot file and from sealed segments.
+/// Whatever bytes come as data and metadata, the same bytes come back: from the hot file, from sealed segments, and from
+/// what they are merged into.
 @Suite("Hostile payloads") struct HostilePayloadTests {
   /// What a store gives back of an event, as far as its source said it.
   struct Told: Hashable, CustomStringConvertible {
@@ -51,10 +53,32 @@ import TraceStore
     }
   }
 
-  private func store(_ directory: TemporaryDirectory) throws -> SegmentStore {
+  /// - Parameter mergeFactor: so many neighbours become one; 0: never.
+  private func store(_ directory: TemporaryDirectory, mergeFactor: Int) throws -> SegmentStore {
     var options = StoreOptions()
     options.retention.freeDiskBytes = 0
+    // Whatever their size, two neighbours are large enough to be merged, and nothing becomes too large.
+    options.sealEventCount = 4096
+    options.mergeLevelMax = 4
+    options.mergeFactor = mergeFactor
     return try SegmentStore.open(directory: directory.path, options: options)
+  }
+
+  /// Opens the directory anew, with merging; all segments become one.
+  private func merge(_ directory: TemporaryDirectory, _ store: SegmentStore) throws -> SegmentStore {
+    let before = try segments(directory)
+    try #require(before.count > 1)
+    store.close()
+    let merging = try self.store(directory, mergeFactor: 2)
+    try merging.mergeNow()
+    let after = try segments(directory)
+    #expect(after.count == 1 && Set(after).isDisjoint(with: before), "\(before) became \(after)")
+    #expect(merging.counters.mergeFailureCount == 0)
+    return merging
+  }
+
+  private func segments(_ directory: TemporaryDirectory) throws -> [String] {
+    try Files.list(directory.path).filter { $0.hasPrefix("seg-") }
   }
 
   private func append(_ events: [HostileEvent], to store: SegmentStore) throws {
@@ -100,9 +124,9 @@ import TraceStore
   }
 
   @Test(arguments: 1...8)
-  func `events of a seed come back, hot and sealed, one by one and by trace`(seed: Int) throws {
+  func `events of a seed come back, hot, sealed and merged, one by one and by trace`(seed: Int) throws {
     let directory = try TemporaryDirectory("hostile")
-    let store = try store(directory)
+    var store = try store(directory, mergeFactor: 0)
     var generator = HostileEvents(seed: UInt64(seed))
     var events: [HostileEvent] = []
     for _ in 0..<3 {
@@ -114,28 +138,37 @@ import TraceStore
       try expectAll(events, in: store)
     }
     try expectTraces(events, in: store)
+    store = try merge(directory, store)
+    try expectAll(events, in: store)
+    try expectTraces(events, in: store)
     store.close()
     #expect(try SegmentStore.verify(directory.path).isClean)
   }
 
-  @Test func `every kind comes back at its largest`() throws {
+  @Test func `every kind comes back at its largest, hot, sealed and merged`() throws {
     let directory = try TemporaryDirectory("hostile-large")
-    let store = try store(directory)
+    var store = try store(directory, mergeFactor: 0)
     var generator = HostileEvents(seed: 99)
     generator.payloads.depth = 100_000
     generator.payloads.keyCount = 10_000
     generator.payloads.length = 100_000
     var events: [HostileEvent] = []
-    for _ in 0..<2 { events += HostilePayloads.Kind.allCases.map { generator.event($0) } }
-    var huge = generator.next()
-    huge.data = Payload(bytes: generator.payloads.large(16 << 20), isJSON: true)
-    events.append(huge)
-    var hugeBinary = generator.next()
-    hugeBinary.data = Payload(bytes: [UInt8](repeating: 1, count: 8 << 20) + [0, 2, 255], isJSON: false)
-    events.append(hugeBinary)
-    try append(events, to: store)
+    for round in 0..<2 {
+      var more = HostilePayloads.Kind.allCases.map { generator.event($0) }
+      var huge = generator.next()
+      huge.data =
+        round == 0
+        ? Payload(bytes: generator.payloads.large(16 << 20), isJSON: true)
+        : Payload(bytes: [UInt8](repeating: 1, count: (16 << 20) - 3) + [0, 2, 255], isJSON: false)
+      more.append(huge)
+      events += more
+      try append(more, to: store)
+      try expectAll(events, in: store)
+      try store.seal()
+    }
     try expectAll(events, in: store)
-    try store.seal()
+    try expectTraces(events, in: store)
+    store = try merge(directory, store)
     try expectAll(events, in: store)
     try expectTraces(events, in: store)
     store.close()

@@ -71,6 +71,15 @@ final class HotFile: @unchecked Sendable {
     let reader = try Connection(path, .readOnly, cacheBytes: 256 << 10, files: files)
     select = try reader.prepare("SELECT event_count, stored_at, frames, crc FROM batch WHERE first_ordinal=?")
     self.reader = reader
+    try requirePresent()
+  }
+
+  /// A reader beside another process: the writer deletes a sealed file before its WAL. So what has just been opened had
+  /// its WAL if the file is still there; else it may have been read without.
+  private func requirePresent() throws(StoreError) {
+    if writer == nil && !files.exists(path) {
+      throw StoreError(.notFound, "\(path) is gone: it was sealed meanwhile", hint: "")
+    }
   }
 
   deinit {
@@ -217,12 +226,19 @@ final class HotFile: @unchecked Sendable {
     }
   }
 
+  /// Beside a writer in another process the file may be gone by now: what is open is read. Nobody else uses it then,
+  /// because a file that is only read is walked over before it is shown to anybody.
+  private func walkConnection() throws(StoreError) -> Connection {
+    if writer == nil, let reader { return reader }
+    return try Connection(path, .readOnly, cacheBytes: 256 << 10, files: files)
+  }
+
   /// As `forEachRow`, with the frames in place: the buffer must not escape.
   func forEachFrames(
     _ body: (_ first: Int64, _ count: Int, Timestamp, _ isValid: Bool, UnsafeRawBufferPointer) throws(StoreError) ->
       Void
   ) throws(StoreError) {
-    let walk = try Connection(path, .readOnly, cacheBytes: 256 << 10, files: files)
+    let walk = try walkConnection()
     let rows = try walk.prepare(
       "SELECT first_ordinal, event_count, stored_at, frames, crc FROM batch ORDER BY first_ordinal")
     while try rows.step() {

@@ -5,22 +5,6 @@ import TraceStore
 extension SegmentStore {
   /// Reads the catalog, opens what it names, removes what a crash left over, and replays the hot files.
   func recover() throws(StoreError) {
-    var attempt = 0
-    while true {
-      attempt += 1
-      do {
-        try load(missingFilesAreDamage: isWritable || attempt >= 5)
-        return
-      } catch {
-        // Beside a writer a file may go between the catalog and its opening: then the catalog says something new.
-        guard !isWritable, error.code == .notFound, attempt < 20 else { throw error }
-        lock.withLock { state.removeAll(options) }
-      }
-    }
-  }
-
-  /// - Parameter missingFilesAreDamage: false while a writer may have deleted or sealed what the catalog named.
-  private func load(missingFilesAreDamage: Bool) throws(StoreError) {
     let catalogPath = path(DirectoryLayout.catalogName)
     let files = try filesOfEvents()
     if !fileSystem.exists(catalogPath), let first = files.first { throw Self.lostCatalog(catalogPath, first) }
@@ -34,7 +18,13 @@ extension SegmentStore {
       throw error
     }
     if isWritable { try mapping { () throws(FileError) in try fileSystem.syncDirectory(directory) } }
-    let contents = try opened.load()
+    var held: HeldFiles?
+    if !isWritable {
+      held = try HeldFiles(
+        directory, opened, cache: blockCache, hotCacheBytes: options.hotCacheBytes, files: fileSystem)
+    }
+    let contents: CatalogContents
+    if let held { contents = held.contents } else { contents = try opened.load() }
     catalog.withLock { catalog in
       catalog?.close()
       catalog = opened
@@ -53,9 +43,9 @@ extension SegmentStore {
     state.lastOrdinal = last
     var hot = contents.hot
     if isWritable { hot = try resolveLeftovers(contents) }
-    try openSegments(contents.segments, missingFilesAreDamage: missingFilesAreDamage)
+    try openSegments(contents.segments, held)
     loadWaiting()
-    for first in hot.sorted() { try replay(first: first) }
+    for first in hot.sorted() { try replay(first: first, held) }
     skipLostOrdinals()
     state.labels.forgetAnnouncements()
     if isWritable {
@@ -135,7 +125,7 @@ extension SegmentStore {
       hint: "run `clew repair`, which makes it anew from the files, or put it back from a copy")
   }
 
-  private func openSegments(_ rows: [CatalogSegment], missingFilesAreDamage: Bool) throws(StoreError) {
+  private func openSegments(_ rows: [CatalogSegment], _ held: HeldFiles?) throws(StoreError) {
     for var row in rows {
       if row.state == .quarantined {
         guard isWholeAgain(row) else {
@@ -148,15 +138,15 @@ extension SegmentStore {
         try withCatalog { (catalog) throws(StoreError) in try catalog.put(restored) }
         log.info("store", "\(row.name) was set aside as damaged, and is whole: it is a part of the store again")
       }
-      if !fileSystem.exists(path(row.name)) {
-        let message = "\(path(row.name)) is missing"
-        guard missingFilesAreDamage else { throw StoreError(.notFound, message, hint: "") }
-        log.error("store", "\(message); everything else goes on")
-        try quarantine(row, reason: message)
-        continue
-      }
       do {
-        let reader = try SegmentReader.open(path: path(row.name), cache: blockCache, files: fileSystem)
+        let found: SegmentReader?
+        if let held { found = try held.segment(row.name) } else { found = try openSegment(row.name) }
+        guard let reader = found else {
+          let message = "\(path(row.name)) is missing"
+          log.error("store", "\(message); everything else goes on")
+          try quarantine(row, reason: message)
+          continue
+        }
         state.segments.append(SegmentHandle(reader: reader, row: row, limiter: limiter))
       } catch {
         // Only damage sets a segment aside. A refusal of the system (no permission, too many open files) is for the
@@ -167,6 +157,12 @@ extension SegmentStore {
       }
     }
     state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
+  }
+
+  /// - Returns: nil if the file is not there.
+  private func openSegment(_ name: String) throws(StoreError) -> SegmentReader? {
+    guard fileSystem.exists(path(name)) else { return nil }
+    return try SegmentReader.open(path: path(name), cache: blockCache, files: fileSystem)
   }
 
   /// Whether a segment that was set aside has been put back, from a copy say. Reads all of it; one that is still damaged
@@ -231,24 +227,25 @@ extension SegmentStore {
   }
 
   /// Opens a hot file and derives again what follows from its events.
-  private func replay(first: Int64) throws(StoreError) {
+  private func replay(first: Int64, _ held: HeldFiles?) throws(StoreError) {
     let name = DirectoryLayout.hotName(first: first)
-    if !isWritable && !fileSystem.exists(path(name)) {
-      throw StoreError(.notFound, "\(name) is gone: it was sealed meanwhile", hint: "")
-    }
-    if try mapping({ () throws(FileError) in try fileSystem.status(path(name)) }).size < HotFile.headerBytes {
-      // SQLite takes an empty file for a new one, and its WAL for garbage. Ours was synced before the catalog named it.
-      log.error("store", "\(name) is empty: its events are lost")
-      state.damagedHot.append(name)
-    }
     let file: HotFile
-    do {
+    if let held {
+      do {
+        file = try held.hotFile(first)
+      } catch {
+        log.error("store", error.message)
+        state.damagedHot.append(name)
+        return
+      }
+    } else {
+      if try mapping({ () throws(FileError) in try fileSystem.status(path(name)) }).size < HotFile.headerBytes {
+        // SQLite takes an empty file for a new one, and its WAL for garbage. Ours was synced before the catalog named it.
+        log.error("store", "\(name) is empty: its events are lost")
+        state.damagedHot.append(name)
+      }
       file = try HotFile(
-        path(name), first: first, writable: isWritable, cacheBytes: options.hotCacheBytes, files: fileSystem)
-    } catch {
-      // A reader beside the writer: the file went between the look and the opening.
-      guard !isWritable, !fileSystem.exists(path(name)) else { throw error }
-      throw StoreError(.notFound, "\(name) is gone: it was sealed meanwhile", hint: "")
+        path(name), first: first, writable: true, cacheBytes: options.hotCacheBytes, files: fileSystem)
     }
     var generation: HotGeneration?
     var outcome = AppendOutcome()
@@ -347,27 +344,6 @@ extension SegmentStore {
 }
 
 extension StoreState {
-  /// Forgets everything, to load it again.
-  func removeAll(_ options: StoreOptions) {
-    generations = []
-    segments = []
-    quarantined = []
-    damagedHot = []
-    dropped = DroppedEvents()
-    lost = []
-    segmentSources = [:]
-    assignmentsWereMerged = false
-    sources = SourceTable()
-    labels.removeAll()
-    shortcuts = [:]
-    sealed = SealedMemory()
-    waiting = WaitingTable(countMax: options.unresolvedMax)
-    late = LateTable()
-    checkpoints = [:]
-    lastOrdinal = 0
-    pending = []
-  }
-
   func set(_ checkpoint: SourceCheckpoint) {
     checkpoints[CheckpointKey(source: checkpoint.source, subStream: checkpoint.subStream)] = checkpoint
   }

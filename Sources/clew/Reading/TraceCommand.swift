@@ -23,8 +23,9 @@ struct TraceCommand {
     let body: [UInt8]
     do {
       body = try context.fetch(["api", "v1", "events", id])
-    } catch is NotFound {
-      throw NotFound(message: "no trace and no event has the id \(Printable.quoted(id, limit: 256))")
+    } catch let event as NotFound {
+      // Its words say, too, what the store has lost or deleted: the id may have been there.
+      throw NotFound(message: "no trace has the id \(Printable.quoted(id, limit: 256)), and \(event.message)")
     }
     let answer = try ReadingContext.parse(body)
     if let trace = answer["trace"]?["correlationId"]?.string { return trace }

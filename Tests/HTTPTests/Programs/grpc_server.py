@@ -10,7 +10,7 @@ Every method takes and gives bytes. /test.Test/… says what it does:
   Metadata    the request's metadata, a line each
 """
 import sys
-import time
+import threading
 from concurrent import futures
 
 import grpc
@@ -41,9 +41,11 @@ def broken(request, context):
 
 
 def hang(request, context):
-    yield b"only"
-    while context.is_active():
-        time.sleep(0.05)
+    ended = threading.Event()
+    # False: the call has ended already, and nobody would ever be told.
+    if context.add_callback(ended.set):
+        yield b"only"
+        ended.wait()
 
 
 def metadata(request, context):
