@@ -48,6 +48,35 @@ struct ScannedRun {
   var last: Int64
 }
 
+/// What a search knows of a trace from heads and from the index of hot events, without reading its payloads.
+struct TraceOutline {
+  /// The conditions that its events meet, taken together.
+  var met: UInt64 = 0
+  var first = Int64.max
+  var last = Int64.min
+  var eventCount = 0
+
+  mutating func add(_ run: ScannedRun) {
+    met |= run.met
+    first = min(first, run.first)
+    last = max(last, run.last)
+    eventCount += run.eventCount
+  }
+
+  mutating func add(created: Int64) {
+    first = min(first, created)
+    last = max(last, created)
+    eventCount += 1
+  }
+
+  func mayBeFound(_ filter: TracePrefilter) -> Bool {
+    if eventCount == 0 { return true }
+    let duration = last.subtractingReportingOverflow(first)
+    return filter.mayHold(met: met)
+      && filter.mayHold(duration: duration.overflow ? .max : duration.partialValue, eventCount: eventCount)
+  }
+}
+
 /// A block that is being scanned: tells the traces of those runs that are of interest.
 final class ScannedBlock {
   private let reader: SegmentReader
@@ -94,17 +123,17 @@ extension SegmentReader {
     return head.eventCount
   }
 
-  /// The conditions that the events of a trace meet in this segment; for what is not there, none.
-  func met(by trace: Identifier, _ conditions: HeadConditions) throws(StoreError) -> UInt64 {
+  /// Adds the events of a trace in this segment.
+  func outline(
+    _ trace: Identifier, _ conditions: HeadConditions, into outline: inout TraceOutline
+  ) throws(StoreError) {
     let key = trace.key
-    var met: UInt64 = 0
     for number in try candidates(.correlation, key) {
       let block = try self.block(number)
       for (place, run) in block.runs.enumerated() where run.key == key && run.trace == trace {
-        met |= try scan(block, place, conditions).met
+        outline.add(try scan(block, place, conditions))
       }
     }
-    return met
   }
 
   private func scan(

@@ -199,7 +199,7 @@ final class TraceWalk {
     if given.contains(trace) { return }
     // Given on an earlier page, unless it has a part that lies further back.
     if let after, time > after.firstEvent, view.partCount(of: trace) < 2 { return }
-    if filter.wanted | filter.unwanted != 0, try !view.mayHold(trace, conditions) { return }
+    if !filter.isTrivial, try !view.mayHold(trace, conditions) { return }
     let contents = try view.contents(of: trace)
     guard let place = contents.place else { return }
     if place.firstEvent < time {
@@ -275,17 +275,22 @@ extension StoreView {
     // Files are wrong about events that moved to another trace.
     if !late.isEmpty { return true }
     let key = trace.key
-    var met: UInt64 = 0
+    var outline = TraceOutline()
     for segment in segments where segment.mayContain(trace: key) {
-      try reading(segment) { (reader) throws(StoreError) in met |= try reader.met(by: trace, conditions) }
+      try reading(segment) { (reader) throws(StoreError) in
+        try reader.outline(trace, conditions, into: &outline)
+      }
     }
     store.lock.withLock {
       var known: [UInt32: UInt64] = [:]
       for generation in generations {
         guard let number = generation.index.traceTable.find(key) else { continue }
-        met |= self.met(byTrace: number, in: generation, conditions.filter, &known)
+        outline.met |= met(byTrace: number, in: generation, conditions.filter, &known)
+        for place in generation.index.places(ofTraceNumber: number) {
+          outline.add(created: generation.index.created(place))
+        }
       }
     }
-    return conditions.filter.mayHold(met: met)
+    return outline.mayBeFound(conditions.filter)
   }
 }
