@@ -219,6 +219,8 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
         if let ticket = first.ticket {
           let stored = try ticket.wait()
           finish(waiting.removeFirst().batch, stored.outcome)
+          // A subscription that brought something before it broke was progress: the next one need not wait long.
+          backoff.reset()
           continue
         }
         if onlyNow { return false }
