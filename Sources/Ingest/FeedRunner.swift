@@ -264,12 +264,14 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
   }
 
   private func noteState() {
-    let (isConnected, isCaughtUp) = lock.withLock {
-      (shared.isConnected, shared.isCaughtUp || shared.headSaysCaughtUp)
+    let (isConnected, isCaughtUp, isStored) = lock.withLock {
+      (shared.isConnected, shared.isCaughtUp || shared.headSaysCaughtUp, shared.stored == shared.taken)
     }
     guard isConnected else { return }
     update { status in
-      status.state = isCaughtUp ? .live : .catchingUp
+      // Who is told "live" for the first time finds everything that was there; after that, what is on its way is
+      // no news.
+      status.state = isCaughtUp && (isStored || status.state == .live) ? .live : .catchingUp
       status.problem = nil
     }
   }
