@@ -90,11 +90,10 @@ private struct StoreVerifier {
     try checkRows(FailureCorrection.self, catalog)
     try checkRows(DroppedRange.self, catalog)
     try checkRows(CatalogRow.Meta.self, catalog)
-    if try catalog.hasAllTables() {
-      try checkRows(DroppedSource.self, catalog)
-      try checkRows(SegmentSource.self, catalog)
-      try checkRows(LostRange.self, catalog)
-    }
+    try checkRows(DroppedSource.self, catalog)
+    try checkRows(SegmentSource.self, catalog)
+    try checkRows(LostRange.self, catalog)
+    try checkRows(ReworkedEvent.self, catalog)
     let directory = directory
     let held = try attempt(name) { () throws(StoreError) in
       try HeldFiles(directory, catalog, cache: BlockCache(bytesMax: 0), hotCacheBytes: 0, files: files)
@@ -131,7 +130,7 @@ private struct StoreVerifier {
     var damaged: [Int] = []
     var number = 0
     _ = try attempt(DirectoryLayout.catalogName) { () throws(StoreError) in
-      try catalog.forEachRow(type) { _, isValid in
+      try catalog.forEachAddedRow(type) { _, isValid in
         number += 1
         if !isValid { damaged.append(number) }
       }

@@ -134,6 +134,26 @@ import TraceStore
     third.close()
   }
 
+  @Test func `a file with events that lost their trace is merged again`() throws {
+    var run = try DifferentialRun(sealEventCount: 100) { options in
+      options.mergeFactor = 2
+      options.mergeLevelMax = 12
+    }
+    // The child inherits from the other source's event until its own source has one, which is in no trace.
+    try run.append([SourceBatch([TestEvent("cause", trace: "t")], source: "first")])
+    try run.append([SourceBatch([TestEvent("child", cause: "cause")], source: "second")])
+    try run.subject.seal()
+    try run.append([SourceBatch([TestEvent("cause", at: 1)], source: "second")])
+    try run.subject.seal()
+    try run.subject.mergeNow()
+    try run.append([SourceBatch((0..<3).map { TestEvent("more \($0)", at: 2) }, source: "second")])
+    try run.subject.seal()
+    try run.subject.mergeNow()
+    try run.compare()
+    #expect(try Files.list(run.directory.path).filter { $0.hasPrefix("seg-") }.count == 1)
+    run.subject.close()
+  }
+
   @Test func `readers in other threads see every event once while segments are merged`() throws {
     let store = try open(Self.options { $0.sealEventCount = 16 })
     try append(store, 1...4)

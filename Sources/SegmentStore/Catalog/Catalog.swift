@@ -44,6 +44,7 @@ struct CatalogContents: Sendable {
   var late: [LateAssignment] = []
   var voidEdges: [VoidEdge] = []
   var corrections: [FailureCorrection] = []
+  var reworked: [ReworkedEvent] = []
   var dropped = DroppedEvents()
   var segmentSources: [SegmentSource] = []
   var lost: [LostRange] = []
@@ -78,6 +79,8 @@ final class Catalog {
     CREATE TABLE IF NOT EXISTS failure_corrections(ordinal INTEGER PRIMARY KEY, delta INTEGER NOT NULL,
       source TEXT NOT NULL, service TEXT NOT NULL, handler TEXT NOT NULL, type TEXT NOT NULL,
       created INTEGER NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS reworked(ordinal INTEGER PRIMARY KEY, id_high INTEGER NOT NULL, id_low INTEGER NOT NULL,
+      crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS dropped(first_ordinal INTEGER PRIMARY KEY, last_ordinal INTEGER NOT NULL,
       event_count INTEGER NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS dropped_sources(first_ordinal INTEGER NOT NULL, source_index INTEGER NOT NULL,
@@ -128,14 +131,24 @@ final class Catalog {
     return problems
   }
 
-  func hasAllTables() throws(StoreError) -> Bool {
-    let tables = ["\(DroppedSource.table)", "\(SegmentSource.table)", "\(LostRange.table)"]
+  private func hasAllTables() throws(StoreError) -> Bool {
+    let tables = [DroppedSource.table, SegmentSource.table, LostRange.table, ReworkedEvent.table]
     for table in tables where try !hasTable(table) { return false }
     return true
   }
 
-  private func hasTable(_ name: String) throws(StoreError) -> Bool {
+  private func hasTable(_ name: StaticString) throws(StoreError) -> Bool {
     try connection.integer("SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='\(name)'") == 1
+  }
+
+  /// Rows of a table that came later: none in a catalog that lacks it.
+  private func addedRows<Row: StoredRow>(_ type: Row.Type) throws(StoreError) -> [Row] {
+    try hasTable(Row.table) ? try rows(type) : []
+  }
+
+  /// Calls `body` with every row of a table that came later, as `forEachRow`.
+  func forEachAddedRow<Row: StoredRow>(_ type: Row.Type, _ body: (Row?, Bool) -> Void) throws(StoreError) {
+    if try hasTable(Row.table) { try forEachRow(type, "", body) }
   }
 
   private func createTables() throws(StoreError) {
@@ -158,11 +171,10 @@ final class Catalog {
       contents.corrections = try rows(FailureCorrection.self)
       contents.dropped.ranges = try rows(DroppedRange.self)
       contents.flags = Set(try rows(CatalogRow.Meta.self).map(\.key))
-      if try hasAllTables() {
-        contents.dropped.sources = try rows(DroppedSource.self)
-        contents.segmentSources = try rows(SegmentSource.self)
-        contents.lost = try rows(LostRange.self)
-      }
+      contents.dropped.sources = try addedRows(DroppedSource.self)
+      contents.segmentSources = try addedRows(SegmentSource.self)
+      contents.lost = try addedRows(LostRange.self)
+      contents.reworked = try addedRows(ReworkedEvent.self)
       return contents
     }
   }
@@ -228,6 +240,7 @@ final class Catalog {
     try connection.execute("DELETE FROM late WHERE ordinal BETWEEN \(first) AND \(last)")
     try connection.execute("DELETE FROM void_edges WHERE child_ordinal BETWEEN \(first) AND \(last)")
     try connection.execute("DELETE FROM failure_corrections WHERE ordinal BETWEEN \(first) AND \(last)")
+    try connection.execute("DELETE FROM reworked WHERE ordinal BETWEEN \(first) AND \(last)")
   }
 
   /// The tables of what was deleted are short, and written anew.

@@ -229,6 +229,31 @@ extension VoidEdge: StoredRow {
   }
 }
 
+extension ReworkedEvent: StoredRow {
+  static var table: StaticString { "reworked" }
+  static var columns: String { "ordinal,id_high,id_low" }
+  static var columnCount: Int32 { 3 }
+
+  init?(_ statement: Statement) {
+    self.init(
+      ordinal: statement.integer(0),
+      id: IdentifierKey(
+        high: UInt64(bitPattern: statement.integer(1)), low: UInt64(bitPattern: statement.integer(2))))
+  }
+
+  func bind(_ statement: Statement) throws(StoreError) {
+    try statement.bind(1, ordinal)
+    try statement.bind(2, Int64(bitPattern: id.high))
+    try statement.bind(3, Int64(bitPattern: id.low))
+  }
+
+  func addColumns(to checksum: inout RowChecksum) {
+    checksum.add(ordinal)
+    checksum.add(Int64(bitPattern: id.high))
+    checksum.add(Int64(bitPattern: id.low))
+  }
+}
+
 extension FailureCorrection: StoredRow {
   static var table: StaticString { "failure_corrections" }
   static var columns: String { "ordinal,delta,source,service,handler,type,created" }

@@ -4,7 +4,7 @@ extension HotIndex {
   /// Calls `body` with every edge that belongs to this file: of its own children, and of older ones that it healed.
   func forEachEdge(_ body: (SegmentEdge) -> Void) {
     for place in 0..<count { if let edge = edge(of: place) { body(edge) } }
-    for edge in healed { body(edge) }
+    for edge in healed.edges { body(edge) }
   }
 
   /// The edge of an event to its cause; nil if it has none.

@@ -83,12 +83,15 @@ import TraceStore
   let hash = HotHash.ofProcess
   private let storage: UnsafeMutablePointer<Storage>
   /// Children in older files whose cause arrived with this one.
-  var healed: [SegmentEdge] = []
+  var healed = HealedEdges()
   /// Events of older files that got their trace while this one was written.
   var late: [LateAssignment] = []
   /// Edges and failures of older files that do not count any more since this one was written.
   var voidEdges: [VoidEdge] = []
   var corrections: [FailureCorrection] = []
+  /// Events of older files, with their ids, whose edges were worked out again: what their files say of who waits for a
+  /// cause does not hold for them.
+  var reworked: [Int64: IdentifierKey] = [:]
   var startedTraceCount = 0
   var firstStored: Timestamp?
   var lastStored: Timestamp?
@@ -236,7 +239,12 @@ import TraceStore
     let stream = unsafe hash.pair(draft.pointee.streamHash, source)
     unsafe storage.pointee.namesakes.add(UInt32(place), firstOfID: UInt32(first))
     unsafe storage.pointee.namesakes.note(Namesakes.hash(idHash, .stream, stream, hash), UInt32(place))
-    unsafe storage.pointee.namesakes.note(Namesakes.hash(idHash, .source, source, hash), UInt32(place))
+    let ofSource = Namesakes.hash(idHash, .source, source, hash)
+    if unsafe storage.pointee.namesakes.first(ofSource) == nil {
+      unsafe storage.pointee.namesakes.note(ofSource, UInt32(place))
+    } else {
+      unsafe storage.pointee.namesakes.note(Namesakes.hash(idHash, .sourceNext, source, hash), UInt32(place))
+    }
   }
 
   /// 16 bits of the cause each event names, a span included; 0 where it names none.
@@ -287,14 +295,15 @@ import TraceStore
     return unsafe storage.pointee.namesakes.first(key).map { Int($0) }
   }
 
-  /// The first events of that id: of all, and of one source.
-  func firstPlaces(_ id: IdentifierKey, ofSource source: UInt32) -> (any: Int, own: Int?)? {
+  /// The first two events of that id, and the first two of one source; some may be the same.
+  func firstPlaces(_ id: IdentifierKey, ofSource source: UInt32) -> (Int, Int?, Int?, Int?)? {
     let idHash = hash.key(id)
     guard let first = firstPlace(id, idHash) else { return nil }
-    if self.source(first) == source { return (first, first) }
-    if !has(Flag.isRepeated, first) { return (first, nil) }
-    let key = Namesakes.hash(idHash, .source, UInt64(source), hash)
-    return unsafe (first, storage.pointee.namesakes.first(key).map { Int($0) })
+    if !has(Flag.isRepeated, first) { return (first, nil, nil, nil) }
+    let second = unsafe storage.pointee.namesakes.others(UInt32(first)).first
+    let own = unsafe storage.pointee.namesakes.first(Namesakes.hash(idHash, .source, UInt64(source), hash))
+    let next = unsafe storage.pointee.namesakes.first(Namesakes.hash(idHash, .sourceNext, UInt64(source), hash))
+    return (first, second.map { Int($0) }, own.map { Int($0) }, next.map { Int($0) })
   }
 
   /// The events that may have the identity of this one: the first of its id, and the first of its id in its stream.
@@ -472,6 +481,6 @@ extension HotIndex {
     let tables = unsafe storage.pointee.ids.memoryBytes + storage.pointee.streams.memoryBytes
     let rare = unsafe storage.pointee.externalCauses.capacity * 24 + storage.pointee.namesakes.memoryBytes
     let starts = unsafe storage.pointee.chunkStarts.capacity * 4
-    return count * Row.bytes + tables + rare + starts + healed.capacity * 48 + traceTable.memoryBytes
+    return count * Row.bytes + tables + rare + starts + healed.memoryBytes + traceTable.memoryBytes
   }
 }

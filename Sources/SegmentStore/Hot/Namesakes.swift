@@ -3,7 +3,7 @@ import EventModel
 /// Events of one hot file whose id an earlier event of the file has, too: one id in many streams, or stored again.
 ///
 /// The id's first event is found through the index; from there on, questions are answered by hash, however many there
-/// are: who is the first of that id in a stream, in a trace, of a source.
+/// are: who is the first of that id in a stream, in a trace, of a source, and the next of that source.
 struct Namesakes {
   /// Under a hash of id and stream, trace or source: the first but the id's first.
   private var first: [UInt64: UInt32] = [:]
@@ -15,6 +15,8 @@ struct Namesakes {
     case stream = 1
     case trace = 2
     case source = 3
+    /// Behind the one under `source`.
+    case sourceNext = 4
   }
 
   @inline(__always) static func hash(_ id: UInt64, _ kind: Kind, _ value: UInt64, _ hash: HotHash) -> UInt64 {

@@ -3,6 +3,8 @@ import EventModel
 /// Children that wait for their cause: it is not stored (yet), or is stored in another trace or in none.
 ///
 /// Root markers are not among them: an event behind one has the id of its own trace, and looks for them in its trace.
+/// Children of one cause in one trace, and those of one cause that are in no trace, are groups that are found at once,
+/// however many others wait for that cause.
 ///
 /// Bounded; what does not fit is counted, and its edge is found by whoever reads the trace, but by no statistics.
 struct WaitingTable {
@@ -18,17 +20,59 @@ struct WaitingTable {
     var traceOrID: IdentifierKey
     /// No event of the cause's id is stored, and it is no root marker.
     var isUnresolved = false
+
+    /// Zero: in none.
+    var trace: IdentifierKey { hasNoTrace ? .zero : traceOrID }
   }
 
   private struct Entry {
     var child: Child
+    /// Of the same cause, whatever their traces; the one that came last is the first.
     var next: UInt32
+    var previous: UInt32
+    /// Of the same cause and trace.
+    var nextInGroup: UInt32
+  }
+
+  /// Open addressing over the first entries of lists.
+  private struct Slots {
+    var heads = ContiguousArray<UInt32>(repeating: WaitingTable.empty, count: 16)
+    var usedCount = 0
+
+    mutating func place(_ head: UInt32, _ hash: UInt64) {
+      let mask = heads.count - 1
+      var slot = Int(truncatingIfNeeded: hash >> 20) & mask
+      while heads[slot] != WaitingTable.empty { slot = (slot + 1) & mask }
+      heads[slot] = head
+      usedCount += 1
+    }
+
+    var isFull: Bool { (usedCount + 1) * 4 > heads.count * 3 }
+
+    mutating func rebuild(_ hashOf: (UInt32) -> UInt64) {
+      let all = heads.filter { $0 < WaitingTable.removed }
+      var size = 16
+      while size < all.count * 4 { size *= 2 }
+      heads = ContiguousArray(repeating: WaitingTable.empty, count: size)
+      usedCount = 0
+      for head in all { place(head, hashOf(head)) }
+    }
+
+    @inline(__always) func find(_ hash: UInt64, where matches: (UInt32) -> Bool) -> Int? {
+      let mask = heads.count - 1
+      var slot = Int(truncatingIfNeeded: hash >> 20) & mask
+      while heads[slot] != WaitingTable.empty {
+        if heads[slot] != WaitingTable.removed && matches(heads[slot]) { return slot }
+        slot = (slot + 1) & mask
+      }
+      return nil
+    }
   }
 
   private var entries: ContiguousArray<Entry> = []
   private var free: ContiguousArray<UInt32> = []
-  private var slots = ContiguousArray<UInt32>(repeating: WaitingTable.empty, count: 16)
-  private var usedSlots = 0
+  private var causes = Slots()
+  private var groups = Slots()
   private(set) var count = 0
   private(set) var droppedCount = 0
   private(set) var unresolvedCount = 0
@@ -39,94 +83,123 @@ struct WaitingTable {
 
   init(countMax: Int) { self.countMax = countMax }
 
-  var memoryBytes: Int { entries.capacity * MemoryLayout<Entry>.stride + slots.capacity * 4 + free.capacity * 4 }
+  var memoryBytes: Int {
+    entries.capacity * MemoryLayout<Entry>.stride + (causes.heads.capacity + groups.heads.capacity) * 4
+      + free.capacity * 4
+  }
 
+  @inline(__always) private static func hash(_ cause: IdentifierKey, _ trace: IdentifierKey) -> UInt64 {
+    HotHash.fold(cause.mixed, trace.mixed ^ 0x9e37_79b9_7f4a_7c15)
+  }
+
+  @inline(__always) private func causeSlot(_ cause: IdentifierKey) -> Int? {
+    causes.find(cause.mixed) { entries[Int($0)].child.cause == cause }
+  }
+
+  @inline(__always) private func groupSlot(_ cause: IdentifierKey, _ trace: IdentifierKey) -> Int? {
+    groups.find(Self.hash(cause, trace)) {
+      entries[Int($0)].child.cause == cause && entries[Int($0)].child.trace == trace
+    }
+  }
+
+  /// - Precondition: the child is not in the table.
   /// - Returns: false if the table is full.
   mutating func insert(_ child: Child) -> Bool {
     guard count < countMax else {
       droppedCount += 1
       return false
     }
-    if (usedSlots + 1) * 4 > slots.count * 3 { rebuild() }
-    let index: UInt32
-    if let old = free.popLast() {
-      index = old
-      entries[Int(index)] = Entry(child: child, next: Self.end)
-    } else {
-      index = UInt32(entries.count)
-      entries.append(Entry(child: child, next: Self.end))
-    }
+    let index = newEntry(child)
     count += 1
     if child.isUnresolved { unresolvedCount += 1 }
-    if let slot = slot(of: child.cause) {
-      entries[Int(index)].next = slots[slot]
-      slots[slot] = index
+    if let slot = causeSlot(child.cause) {
+      let first = causes.heads[slot]
+      entries[Int(index)].next = first
+      entries[Int(first)].previous = index
+      causes.heads[slot] = index
     } else {
-      place(index)
+      if causes.isFull { causes.rebuild { entries[Int($0)].child.cause.mixed } }
+      causes.place(index, child.cause.mixed)
+    }
+    if let slot = groupSlot(child.cause, child.trace) {
+      entries[Int(index)].nextInGroup = groups.heads[slot]
+      groups.heads[slot] = index
+    } else {
+      if groups.isFull {
+        groups.rebuild { Self.hash(entries[Int($0)].child.cause, entries[Int($0)].child.trace) }
+      }
+      groups.place(index, Self.hash(child.cause, child.trace))
     }
     return true
   }
 
-  private mutating func place(_ index: UInt32) {
-    let mask = slots.count - 1
-    var slot = Int(truncatingIfNeeded: entries[Int(index)].child.cause.mixed >> 20) & mask
-    while slots[slot] != Self.empty { slot = (slot + 1) & mask }
-    slots[slot] = index
-    usedSlots += 1
-  }
-
-  private mutating func rebuild() {
-    let heads = slots.filter { $0 < Self.removed }
-    var size = 16
-    while size < heads.count * 4 { size *= 2 }
-    slots = ContiguousArray(repeating: Self.empty, count: size)
-    usedSlots = 0
-    for head in heads { place(head) }
-  }
-
-  @inline(__always) private func slot(of cause: IdentifierKey) -> Int? {
-    let mask = slots.count - 1
-    var slot = Int(truncatingIfNeeded: cause.mixed >> 20) & mask
-    while slots[slot] != Self.empty {
-      if slots[slot] != Self.removed && entries[Int(slots[slot])].child.cause == cause { return slot }
-      slot = (slot + 1) & mask
+  private mutating func newEntry(_ child: Child) -> UInt32 {
+    let entry = Entry(child: child, next: Self.end, previous: Self.end, nextInGroup: Self.end)
+    if let old = free.popLast() {
+      entries[Int(old)] = entry
+      return old
     }
-    return nil
+    entries.append(entry)
+    return UInt32(entries.count - 1)
   }
 
-  @inline(__always) func hasChildren(of cause: IdentifierKey) -> Bool { slot(of: cause) != nil }
-
-  /// All children of a cause, by ordinal.
-  func children(of cause: IdentifierKey) -> [Child] {
-    guard let slot = slot(of: cause) else { return [] }
+  /// The children of a cause in one trace, or with `.zero` those in none, by ordinal.
+  func children(of cause: IdentifierKey, inTrace trace: IdentifierKey) -> [Child] {
+    guard count > 0, let slot = groupSlot(cause, trace) else { return [] }
     var found: [Child] = []
-    var index = slots[slot]
+    var isSorted = true
+    var index = groups.heads[slot]
     while index != Self.end {
-      found.append(entries[Int(index)].child)
-      index = entries[Int(index)].next
+      let child = entries[Int(index)].child
+      if let last = found.last, last.ordinal < child.ordinal { isSorted = false }
+      found.append(child)
+      index = entries[Int(index)].nextInGroup
     }
-    return found.sorted { $0.ordinal < $1.ordinal }
+    // The last one that came is the first of the list.
+    found.reverse()
+    return isSorted ? found : found.sorted { $0.ordinal < $1.ordinal }
   }
 
-  /// Takes the children of `cause` out for which `isDone` says so. Complexity: O(children of that cause).
-  mutating func remove(of cause: IdentifierKey, where isDone: (Child) -> Bool) {
-    guard let slot = slot(of: cause) else { return }
-    var head = slots[slot]
+  func hasChildren(of cause: IdentifierKey, inTrace trace: IdentifierKey) -> Bool {
+    count > 0 && groupSlot(cause, trace) != nil
+  }
+
+  /// Takes those children of a cause in one trace out for which `isDone` says so. Complexity: O(children of the group).
+  mutating func remove(of cause: IdentifierKey, inTrace trace: IdentifierKey, where isDone: (Child) -> Bool) {
+    guard count > 0, let slot = groupSlot(cause, trace) else { return }
+    var head = groups.heads[slot]
     var previous = Self.end
     var index = head
     while index != Self.end {
-      let next = entries[Int(index)].next
-      if isDone(entries[Int(index)].child) {
-        if previous == Self.end { head = next } else { entries[Int(previous)].next = next }
-        free.append(index)
-        count -= 1
-        if entries[Int(index)].child.isUnresolved { unresolvedCount -= 1 }
+      let entry = entries[Int(index)]
+      if isDone(entry.child) {
+        if previous == Self.end {
+          head = entry.nextInGroup
+        } else {
+          entries[Int(previous)].nextInGroup = entry.nextInGroup
+        }
+        unlink(index, entry)
       } else {
         previous = index
       }
-      index = next
+      index = entry.nextInGroup
     }
-    slots[slot] = head == Self.end ? Self.removed : head
+    groups.heads[slot] = head == Self.end ? Self.removed : head
+  }
+
+  /// Takes an entry out of the list of its cause.
+  private mutating func unlink(_ index: UInt32, _ entry: Entry) {
+    if entry.previous == Self.end {
+      if let slot = causes.find(entry.child.cause.mixed, where: { $0 == index }) {
+        causes.heads[slot] = entry.next == Self.end ? Self.removed : entry.next
+      }
+    } else {
+      entries[Int(entry.previous)].next = entry.next
+    }
+    if entry.next != Self.end { entries[Int(entry.next)].previous = entry.previous }
+    free.append(index)
+    count -= 1
+    if entry.child.isUnresolved { unresolvedCount -= 1 }
   }
 
   /// An event of that id is stored now, in whatever trace.
@@ -134,8 +207,8 @@ struct WaitingTable {
   /// - Returns: whether children wait for that id.
   @inline(__always) mutating func causeIsStored(_ cause: IdentifierKey) -> Bool {
     if count == 0 { return false }
-    guard let slot = slot(of: cause) else { return false }
-    var index = slots[slot]
+    guard let slot = causeSlot(cause) else { return false }
+    var index = causes.heads[slot]
     // Those that came later lie in front: behind one whose cause was stored already, all are of that kind.
     while index != Self.end, entries[Int(index)].child.isUnresolved {
       entries[Int(index)].child.isUnresolved = false
@@ -146,7 +219,7 @@ struct WaitingTable {
   }
 
   func forEach(_ body: (Child) -> Void) {
-    for head in slots where head < Self.removed {
+    for head in causes.heads where head < Self.removed {
       var index = head
       while index != Self.end {
         body(entries[Int(index)].child)
@@ -156,15 +229,13 @@ struct WaitingTable {
   }
 
   /// Takes out every child of these ordinals: their segment is gone.
-  mutating func remove(ordinals: ClosedRange<Int64>) {
-    var causes: [IdentifierKey] = []
-    forEach { if ordinals.contains($0.ordinal) { causes.append($0.cause) } }
-    for cause in causes { remove(of: cause) { ordinals.contains($0.ordinal) } }
-  }
+  mutating func remove(ordinals: ClosedRange<Int64>) { remove { ordinals.contains($0.ordinal) } }
 
-  mutating func remove(ordinals: Set<Int64>) {
-    var causes: [IdentifierKey] = []
-    forEach { if ordinals.contains($0.ordinal) { causes.append($0.cause) } }
-    for cause in causes { remove(of: cause) { ordinals.contains($0.ordinal) } }
+  mutating func remove(ordinals: Set<Int64>) { remove { ordinals.contains($0.ordinal) } }
+
+  private mutating func remove(where isGone: (Child) -> Bool) {
+    var found: [Child] = []
+    forEach { if isGone($0) { found.append($0) } }
+    for child in found { remove(of: child.cause, inTrace: child.trace) { isGone($0) } }
   }
 }

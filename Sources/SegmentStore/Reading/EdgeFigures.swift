@@ -133,7 +133,7 @@ extension StoreView {
           place += 1
         }
         if end == index.count {
-          for edge in index.healed { give(edge) }
+          for edge in index.healed.edges { give(edge) }
           isOver = true
         }
       }

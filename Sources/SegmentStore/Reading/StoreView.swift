@@ -91,7 +91,7 @@ final class StoreView {
         else { return [] }
         return generation.index.places(ofTraceNumber: number)
       }
-      let own = late.isEmpty ? found : found.filter { late.assignment(of: $0.ordinal) == nil }
+      let own = late.isEmpty ? found : found.filter { self.trace(of: $0.ordinal, stored: trace) == trace }
       _ = try read(generation, own) { (event) throws(StoreError) -> Walk in
         try body(event)
         return .proceed

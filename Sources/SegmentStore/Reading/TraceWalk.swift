@@ -197,8 +197,8 @@ final class TraceWalk {
 
   private func take(part trace: Identifier, at time: Timestamp) throws(StoreError) {
     if given.contains(trace) { return }
-    // Given on an earlier page, unless it has a part that lies further back.
-    if let after, time > after.firstEvent, view.partCount(of: trace) < 2 { return }
+    // Given on an earlier page, unless it has a part that lies further back, or its place is only looked up.
+    if let after, time > after.firstEvent, time != .distantFuture, view.partCount(of: trace) < 2 { return }
     if !filter.isTrivial, try !view.mayHold(trace, conditions) { return }
     let contents = try view.contents(of: trace)
     guard let place = contents.place else { return }

@@ -50,7 +50,7 @@ extension Repair {
       var found: [Row] = []
       var isWhole = true
       do {
-        try catalog.forEachRow(type) { row, isValid in
+        try catalog.forEachAddedRow(type) { row, isValid in
           if isValid, let row { found.append(row) } else { isWhole = false }
         }
       } catch { isWhole = false }
@@ -65,11 +65,10 @@ extension Repair {
     contents.corrections = rows(FailureCorrection.self, "which failures count no more")
     contents.dropped.ranges = rows(DroppedRange.self, "what retention deleted")
     contents.flags = Set(rows(CatalogRow.Meta.self, "facts about the store").map(\.key))
-    if (try? catalog.hasAllTables()) == true {
-      contents.dropped.sources = rows(DroppedSource.self, "what retention deleted of single sources")
-      contents.segmentSources = rows(SegmentSource.self, "what segments hold of each source; it is counted again")
-      contents.lost = rows(LostRange.self, "what was lost before")
-    }
+    contents.dropped.sources = rows(DroppedSource.self, "what retention deleted of single sources")
+    contents.segmentSources = rows(SegmentSource.self, "what segments hold of each source; it is counted again")
+    contents.lost = rows(LostRange.self, "what was lost before")
+    contents.reworked = rows(ReworkedEvent.self, "which events wait for a cause otherwise than their files say")
     return contents
   }
 

@@ -261,6 +261,7 @@ struct Repair {
       for row in contents.late { try catalog.put(row) }
       for row in contents.voidEdges { try catalog.put(row) }
       for row in contents.corrections { try catalog.put(row) }
+      for row in contents.reworked { try catalog.put(row) }
       for row in contents.lost { try catalog.put(row) }
       for flag in contents.flags { try catalog.put(CatalogRow.Meta(key: flag, value: 1)) }
       try catalog.replace(contents.dropped)

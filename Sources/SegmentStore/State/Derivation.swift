@@ -47,7 +47,7 @@ extension StoreState {
     {
       unsafe deriveUsual(event, draft, place, generation.index, &accepted, &outcome)
     } else {
-      unsafe deriveAny(event, draft, place, &accepted, &outcome)
+      unsafe deriveAny(event, draft, place, isAwaited, &accepted, &outcome)
     }
     outcome.accepted.append(accepted)
   }
@@ -61,7 +61,7 @@ extension StoreState {
     let cause = unsafe draft.pointee.eventCause
     guard let number = unsafe index.traceTable.find(trace, draft.pointee.correlationHash),
       unsafe draft.pointee.id != trace
-    else { return unsafe deriveAny(event, draft, place, &accepted, &outcome) }
+    else { return unsafe deriveAny(event, draft, place, false, &accepted, &outcome) }
     index.assign(place, to: number)
     index.set(HotIndex.Flag.counts, place)
     accepted.trace = trace
@@ -102,21 +102,38 @@ extension StoreState {
   }
 
   private func deriveAny(
-    _ event: EventView, _ draft: UnsafePointer<HotDraft>, _ place: Int, _ accepted: inout AcceptedEvent,
-    _ outcome: inout AppendOutcome
+    _ event: EventView, _ draft: UnsafePointer<HotDraft>, _ place: Int, _ isAwaited: Bool,
+    _ accepted: inout AcceptedEvent, _ outcome: inout AppendOutcome
   ) {
     let edgesBefore = outcome.edges.count
+    var looksAgain = false
     if accepted.eventClass == .domain {
       var known = unsafe KnownEvent(draft, ordinal: accepted.ordinal)
       if known.trace.isZero { known.trace = inheritedTrace(known) }
-      if !known.trace.isZero { accepted.startsTrace = enter(place, event, known, &outcome, edgesBefore) }
+      if !known.trace.isZero { accepted.startsTrace = enter(place, event, known) }
       accepted.trace = known.trace
       accepted.causeState = settleCause(known, &outcome)
-      if !known.trace.isZero, heal(known, &outcome), accepted.causeState == .resolved { accepted.causeState = .cycle }
-      if !pending.isEmpty { settlePending(&outcome, edgesBefore: edgesBefore) }
+      if isAwaited || known.id == known.trace, !known.trace.isZero, heal(known, &outcome),
+        accepted.causeState == .resolved
+      {
+        accepted.causeState = .cycle
+      }
+      if accepted.startsTrace, known.ownsCorrelation { collectNamesakes(known.trace) }
+      looksAgain = !pending.isEmpty
     }
-    if unsafe mayChangeHeirs(draft, place) { changeHeirs(event, &outcome, edgesBefore) }
-    if didRework { lookAgain(&accepted, event.idKey) }
+    var changing = looksAgain ? settlePending(&outcome) : []
+    if unsafe draft.pointee.mayBeOlder || active.index.has(HotIndex.Flag.repeats, place) {
+      unsafe changing += heirsThatChange(draft, place)
+    }
+    if !changing.isEmpty {
+      var rework = Rework(self)
+      rework.run(changing, outcome, edgesBefore: edgesBefore)
+      looksAgain = true
+    }
+    if looksAgain {
+      if !drawnAgain.isEmpty { tellAgain(&outcome, edgesBefore: edgesBefore) }
+      lookAgain(&accepted, event.idKey)
+    }
     order(&outcome, edgesBefore)
   }
 
@@ -132,32 +149,26 @@ extension StoreState {
     outcome.edges.removeSubrange((kept + 1)...)
   }
 
-  /// An id of one source that was stored for another source before: who inherits from it may change.
-  private func mayChangeHeirs(_ draft: UnsafePointer<HotDraft>, _ place: Int) -> Bool {
-    if sources.count < 2 { return false }
-    if unsafe !draft.pointee.mayBeOlder, !active.index.has(HotIndex.Flag.repeats, place) { return false }
+  /// Events that have a trace, and inherit from the new event from now on: its id was stored for another source only,
+  /// or, for an event that names itself as its cause, by no other event of the source.
+  private func heirsThatChange(_ draft: UnsafePointer<HotDraft>, _ place: Int) -> [KnownEvent] {
+    if sources.count < 2 { return [] }
     var hasOther = false
-    var hasOwn = false
-    let source = unsafe draft.pointee.source
-    let ordinal = active.index.ordinal(place)
-    unsafe forEachFirst(of: draft.pointee.id, source: source, excluding: ordinal) { known in
-      if known.source == source { hasOwn = true } else { hasOther = true }
+    var own: [Int64: KnownEvent] = [:]
+    let (id, source) = unsafe (draft.pointee.id, draft.pointee.source)
+    forEachFirst(of: id, source: source, excluding: active.index.ordinal(place)) { known in
+      if known.source == source { own[known.ordinal] = known } else { hasOther = true }
     }
-    return hasOther && !hasOwn
-  }
-
-  private func changeHeirs(_ event: EventView, _ outcome: inout AppendOutcome, _ edgesBefore: Int) {
-    let source = event.sourceIndex
-    let roots = effects(of: event.idKey).filter { !$0.ownsCorrelation && $0.source == source }
-    if roots.isEmpty { return }
-    var rework = Rework(self)
-    didRework = rework.run(roots, &outcome, edgesBefore: edgesBefore) || didRework
+    if !hasOther || own.count > 1 { return [] }
+    guard let first = own.values.first else {
+      return effects(of: id).filter { !$0.ownsCorrelation && $0.source == source }
+    }
+    if first.eventClass != .domain || first.ownsCorrelation { return [] }
+    return load(ordinal: first.ordinal, id: id).map { $0.cause == id ? [$0] : [] } ?? []
   }
 
   /// How the new event stands after things were worked out again.
   private func lookAgain(_ accepted: inout AcceptedEvent, _ id: IdentifierKey) {
-    didRework = false
-    hadEdge.removeAll()
     guard accepted.eventClass == .domain, let event = load(ordinal: accepted.ordinal, id: id) else { return }
     accepted.trace = event.trace
     accepted.causeState = causeState(event)
@@ -170,7 +181,7 @@ extension StoreState {
   }
 
   /// The trace of an event that carries none: that of its own id, else its cause's.
-  private func inheritedTrace(_ event: KnownEvent) -> IdentifierKey {
+  func inheritedTrace(_ event: KnownEvent) -> IdentifierKey {
     if isTraceStored(event.id) { return event.id }
     if event.cause.isZero { return .zero }
     return heir(of: event.cause, source: event.source, excluding: event.ordinal)?.trace ?? .zero
@@ -197,9 +208,7 @@ extension StoreState {
   /// Puts a new event into its trace.
   ///
   /// - Returns: true if it is the first stored event of the trace.
-  private func enter(
-    _ place: Int, _ event: EventView, _ known: KnownEvent, _ outcome: inout AppendOutcome, _ edgesBefore: Int
-  ) -> Bool {
+  private func enter(_ place: Int, _ event: EventView, _ known: KnownEvent) -> Bool {
     let index = active.index
     if let number = index.traceTable.find(known.trace) {
       index.assign(place, to: number)
@@ -212,19 +221,16 @@ extension StoreState {
       return false
     }
     index.startedTraceCount += 1
-    if known.ownsCorrelation { collectNamesakes(known.trace, &outcome, edgesBefore) }
     return true
   }
 
-  /// Events stored before, without a correlation, whose id is that of the new trace, belong to it. They are put there
-  /// first, so that the new event finds them in its trace.
-  private func collectNamesakes(_ trace: IdentifierKey, _ outcome: inout AppendOutcome, _ edgesBefore: Int) {
+  /// Events stored before, without a correlation, whose id is that of the new trace, belong to it.
+  private func collectNamesakes(_ trace: IdentifierKey) {
     forEachKnown(id: trace) { candidate in
       if candidate.eventClass == .domain, !candidate.ownsCorrelation, candidate.trace != trace {
-        pending.append(PendingTrace(event: candidate, trace: trace))
+        pending.append(candidate)
       }
     }
-    if !pending.isEmpty { settlePending(&outcome, edgesBefore: edgesBefore) }
   }
 
   /// The text of the trace an event enters; nil if it is a UUID.

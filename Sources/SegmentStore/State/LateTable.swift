@@ -16,6 +16,13 @@ struct VoidEdge: Hashable, Sendable {
   var before: Int64
 }
 
+/// An event of a finished file whose edge was worked out again since. Whether it waits for its cause is not what the
+/// files say, and is found out from the events when the store is opened.
+struct ReworkedEvent: Hashable, Sendable {
+  var ordinal: Int64
+  var id: IdentifierKey
+}
+
 /// What is to be known of events beside their finished files: traces they got later, edges and failures that do not
 /// count as the file says. Small, since it needs events that come out of order, or ids that are used twice.
 struct LateTable: Sendable {
@@ -23,7 +30,10 @@ struct LateTable: Sendable {
   static let countMax = 1_000_000
 
   private var byOrdinal: [Int64: LateAssignment] = [:]
+  /// Events that were stored in another trace, or in none, by the one they are in now.
   private var byTrace: [IdentifierKey: [Int64]] = [:]
+  /// How many events of an id are here.
+  private var countByID: [IdentifierKey: Int] = [:]
   private var voidBefore: [Int64: Int64] = [:]
   private var correctionByOrdinal: [Int64: FailureCorrection] = [:]
 
@@ -50,13 +60,24 @@ struct LateTable: Sendable {
     return byOrdinal[ordinal].map(\.trace) ?? stored
   }
 
+  /// Whether some event of that id is in another trace than its file says.
+  @inline(__always) func concerns(_ id: IdentifierKey) -> Bool { !countByID.isEmpty && countByID[id] != nil }
+
   mutating func set(_ assignment: LateAssignment) {
-    if let old = byOrdinal[assignment.ordinal]?.trace { forget(assignment.ordinal, in: old.key) }
+    forget(assignment.ordinal)
     byOrdinal[assignment.ordinal] = assignment
-    if let trace = assignment.trace { byTrace[trace.key, default: []].append(assignment.ordinal) }
+    countByID[assignment.id.key, default: 0] += 1
+    // One that went back to where it was is found there.
+    if let trace = assignment.trace, trace != assignment.stored {
+      byTrace[trace.key, default: []].append(assignment.ordinal)
+    }
   }
 
-  private mutating func forget(_ ordinal: Int64, in trace: IdentifierKey) {
+  private mutating func forget(_ ordinal: Int64) {
+    guard let old = byOrdinal.removeValue(forKey: ordinal) else { return }
+    let id = old.id.key
+    countByID[id] = countByID[id].flatMap { $0 > 1 ? $0 - 1 : nil }
+    guard let trace = old.trace?.key else { return }
     byTrace[trace]?.removeAll { $0 == ordinal }
     if byTrace[trace]?.isEmpty == true { byTrace[trace] = nil }
   }
@@ -83,10 +104,7 @@ struct LateTable: Sendable {
   mutating func set(_ correction: FailureCorrection) { correctionByOrdinal[correction.ordinal] = correction }
 
   mutating func remove(ordinals: ClosedRange<Int64>) {
-    for (ordinal, assignment) in byOrdinal where ordinals.contains(ordinal) {
-      byOrdinal[ordinal] = nil
-      if let trace = assignment.trace { forget(ordinal, in: trace.key) }
-    }
+    for ordinal in Array(byOrdinal.keys) where ordinals.contains(ordinal) { forget(ordinal) }
     for child in Array(voidBefore.keys) where ordinals.contains(child) { voidBefore[child] = nil }
     for ordinal in Array(correctionByOrdinal.keys) where ordinals.contains(ordinal) {
       correctionByOrdinal[ordinal] = nil
@@ -97,8 +115,7 @@ struct LateTable: Sendable {
 
   mutating func replace(assignmentOf ordinal: Int64, _ change: (LateAssignment) -> LateAssignment?) {
     guard let known = byOrdinal[ordinal] else { return }
-    if let trace = known.trace { forget(ordinal, in: trace.key) }
-    byOrdinal[ordinal] = nil
+    forget(ordinal)
     if let changed = change(known) { set(changed) }
   }
 

@@ -3,45 +3,40 @@ import Platform
 import TraceStore
 
 extension StoreState {
-  /// Gives their traces to all events that wait in `pending`, and to those that inherit from them.
+  /// Gives their traces to the events in `pending`, and to those that inherit from them, where nothing that was derived
+  /// before has to change.
   ///
-  /// - Parameter edgesBefore: edges of `outcome` behind this number belong to the event that is being stored.
-  func settlePending(_ outcome: inout AppendOutcome, edgesBefore: Int) {
+  /// - Returns: those where it has to.
+  func settlePending(_ outcome: inout AppendOutcome) -> [KnownEvent] {
+    var others: [KnownEvent] = []
     while let next = pending.popLast() {
-      guard let event = load(ordinal: next.event.ordinal, id: next.event.id), event.trace != next.trace,
-        !event.ownsCorrelation
-      else { continue }
-      if event.trace.isZero, representative(event.id, in: next.trace) == nil {
-        enterLate(event, next.trace, &outcome, edgesBefore: edgesBefore)
+      guard var event = load(ordinal: next.ordinal, id: next.id) else { continue }
+      let trace = inheritedTrace(event)
+      if event.ownsCorrelation || event.trace == trace { continue }
+      let isNew = event.trace.isZero && representative(event.id, in: trace) == nil
+      if isNew, !wouldCloseCycle(event, in: trace) {
+        waiting.remove(of: event.cause, inTrace: .zero) { $0.ordinal == event.ordinal }
+        put(event, into: trace)
+        event.trace = trace
+        _ = settleCause(event, &outcome)
+        _ = heal(event, &outcome)
       } else {
-        var rework = Rework(self)
-        didRework = rework.run([event], &outcome, edgesBefore: edgesBefore) || didRework
+        others.append(event)
       }
     }
+    return others
   }
 
-  /// The usual case: an event in no trace gets one, in which its id is new.
-  private func enterLate(
-    _ event: KnownEvent, _ trace: IdentifierKey, _ outcome: inout AppendOutcome, edgesBefore: Int
-  ) {
+  /// Whether the end of the chain of causes above an event would be its effect in that trace.
+  private func wouldCloseCycle(_ event: KnownEvent, in trace: IdentifierKey) -> Bool {
+    if event.cause.isZero || event.cause == event.id { return false }
+    guard waiting.hasChildren(of: event.id, inTrace: trace) || event.id == trace,
+      let cause = representative(event.cause, in: trace)
+    else { return false }
     var event = event
-    waiting.remove(of: event.cause) { $0.ordinal == event.ordinal }
-    put(event, into: trace)
     event.trace = trace
-    _ = settleCause(event, &outcome)
-    if heal(event, &outcome) {
-      // Not the newest event closed the cycle: whose effect goes is worked out again.
-      var edges = EdgeWork(self)
-      for edge in outcome.edges[edgesBefore...] { edges.hadNone(edge.childOrdinal) }
-      for child in joining(event, edgeless: true) {
-        if let known = self.event(child.ordinal, in: trace) {
-          edges.remember(known)
-          edges.relink(known.ordinal, known.id)
-        }
-      }
-      edges.finish(&outcome, edgesBefore: edgesBefore)
-      didRework = true
-    }
+    let top = topAncestor(of: cause) ?? cause.ordinal
+    return joining(event).contains { $0.ordinal == top }
   }
 
   /// Calls `body` with every stored event of a trace, its cause filled in.

@@ -27,9 +27,7 @@ extension StoreState {
     if event.causeIsSpan { return .span }
     if event.cause.isZero { return .root }
     if !event.trace.isZero, event.cause != event.id, representative(event.cause, in: event.trace) != nil {
-      let isCut = active.index.place(event.ordinal).flatMap { active.index.edge(of: $0) } == nil
-      let cuts = !joining(event, edgeless: true).isEmpty
-      return isCut || cuts ? .cycle : .resolved
+      return closesCycle(event) ? .cycle : .resolved
     }
     if !event.trace.isZero, event.cause == event.trace { return .root }
     let isStored = isStored(id: event.cause, excluding: event.ordinal)
@@ -49,7 +47,12 @@ extension StoreState {
   }
 
   private func mark(_ flag: UInt32, _ ordinal: Int64) {
-    if let place = active.index.place(ordinal) { active.index.set(flag, place) }
+    if let index = generations.last?.index, let place = index.place(ordinal) { index.set(flag, place) }
+  }
+
+  /// Lets an event wait for its cause.
+  func wait(_ event: KnownEvent) {
+    wait(event, isUnresolved: event.cause != event.id && !isStored(id: event.cause, excluding: event.ordinal))
   }
 
   private func wait(_ event: KnownEvent, isUnresolved: Bool) {
@@ -66,9 +69,10 @@ extension StoreState {
 
   /// The event that counts among those of one id in one trace: the one stored first.
   func representative(_ id: IdentifierKey, in trace: IdentifierKey) -> KnownEvent? {
-    let index = active.index
-    let idHash = index.hash.key(id)
-    if let number = index.traceTable.find(trace) {
+    let idHash = HotHash.ofProcess.key(id)
+    // None while the store is being opened.
+    let newest = generations.last
+    if let index = newest?.index, let number = index.traceTable.find(trace) {
       let best = index.firstPlace(id, idHash, inTrace: number)
       // Without older parts of the trace there is nothing older to look for.
       if !index.traceTable.hasOlderFragments(number) || isCounted(best) { return best.map { known(active, $0) } }
@@ -81,7 +85,7 @@ extension StoreState {
     }
     for generation in generations {
       let index = generation.index
-      if late.isEmpty {
+      if generation === newest || !late.concerns(id) {
         if let number = index.traceTable.find(trace), let place = index.firstPlace(id, idHash, inTrace: number) {
           look(known(generation, place))
         }
@@ -120,7 +124,7 @@ extension StoreState {
       }
       return
     }
-    generation.index.healed.append(
+    generation.index.healed.set(
       SegmentEdge(
         childLabel: child.label, causeLabel: cause.label, childCreated: child.created, latency: latency,
         childFailure: child.failure, childOrdinal: child.ordinal, causeOrdinal: cause.ordinal))
@@ -133,7 +137,7 @@ extension StoreState {
   private func tell(
     _ child: WaitingTable.Child, _ cause: KnownEvent, _ trace: IdentifierKey, _ outcome: inout AppendOutcome
   ) {
-    if !hadEdge.isEmpty, hadEdge[child.ordinal] == true { return }
+    if !drawnAgain.isEmpty, drawnAgain[child.ordinal]?.hadOne == true { return }
     announce(child.label, &outcome)
     announce(cause.label, &outcome)
     outcome.edges.append(
@@ -144,38 +148,44 @@ extension StoreState {
         healed: child.ordinal < cause.ordinal))
   }
 
-  /// An event that counts and has no edge waits for its cause, if it names one that may still come.
-  func waitAgain(_ event: KnownEvent) {
-    if event.cause.isZero || event.cause == event.id && !event.trace.isZero || event.isRootMarker { return }
-    wait(event, isUnresolved: event.cause != event.id && !isStored(id: event.cause, excluding: event.ordinal))
-  }
-
-  /// Gives their edges to the children that waited for this event, and its trace to those that have none.
+  /// Gives their edges to the children that waited for this event, and puts those that get its trace into `pending`.
   ///
-  /// - Returns: true if a cycle was found, and cut at the child that has this event as its cause.
+  /// - Returns: true if a cycle was found, and cut at the child that has this event as its cause: right for the newest
+  ///   event, which is the one of the cycle that was stored last.
   func heal(_ event: KnownEvent, _ outcome: inout AppendOutcome) -> Bool {
-    guard waiting.hasChildren(of: event.id) || event.id == event.trace else { return false }
     var isCut = false
-    let counts = representative(event.id, in: event.trace)?.ordinal == event.ordinal
-    let children = waiting.children(of: event.id)
-    let joined = counts ? joining(event, edgeless: false) : []
-    if !joined.isEmpty {
-      let top = joined.count == 1 && joined[0].ordinal == event.ordinal ? nil : topAncestor(of: event)
-      for child in joined where child.ordinal != event.ordinal && child.ordinal != top {
-        addEdge(child: child, cause: event, trace: event.trace, &outcome)
+    if waiting.hasChildren(of: event.id, inTrace: event.trace) || event.id == event.trace, counts(event) {
+      let joined = joining(event)
+      if !joined.isEmpty {
+        // Its edge, if it has one, was drawn a moment ago.
+        let top = hasEdge(event.ordinal) ? topAncestor(of: event) : nil
+        for child in joined where child.ordinal != event.ordinal && child.ordinal != top {
+          addEdge(child: child, cause: event, trace: event.trace, &outcome)
+        }
+        isCut = joined.contains { $0.ordinal == top }
+        // One that is cut gets its edge when the cycle is broken: it waits for nothing.
+        if isCut, let place = top.flatMap({ active.index.place($0) }) { active.index.clear(HotIndex.Flag.waits, place) }
+        waiting.remove(of: event.id, inTrace: event.trace) { $0.ordinal != event.ordinal }
       }
-      // The child that would close a cycle is cut; it waits on, should the cycle be broken elsewhere.
-      isCut = joined.contains { $0.ordinal == top }
-      let done = Set(joined.map(\.ordinal))
-      waiting.remove(of: event.id) { done.contains($0.ordinal) && $0.ordinal != top }
     }
-    for child in children where child.hasNoTrace && child.ordinal != event.ordinal {
-      if heir(of: event.id, source: child.source, excluding: child.ordinal)?.ordinal == event.ordinal,
-        let known = load(ordinal: child.ordinal, id: child.traceOrID)
-      {
-        pending.append(PendingTrace(event: known, trace: event.trace))
+    // Others are asked only where they may inherit from this event: one of the first of its id, or of its source.
+    if waiting.hasChildren(of: event.id, inTrace: .zero), isAmongFirst(event) {
+      for child in waiting.children(of: event.id, inTrace: .zero) where child.ordinal != event.ordinal {
+        if heir(of: event.id, source: child.source, excluding: child.ordinal)?.ordinal == event.ordinal,
+          let known = load(ordinal: child.ordinal, id: child.traceOrID)
+        {
+          pending.append(known)
+        }
       }
     }
     return isCut
+  }
+
+  private func isAmongFirst(_ event: KnownEvent) -> Bool {
+    var isFound = false
+    forEachFirst(of: event.id, source: event.source, excluding: -1) {
+      if $0.ordinal == event.ordinal { isFound = true }
+    }
+    return isFound
   }
 }

@@ -10,36 +10,25 @@ import TraceStore
 struct Rework {
   let state: StoreState
   private var affected: [Int64: KnownEvent] = [:]
-  private var edges: EdgeWork
 
-  init(_ state: StoreState) {
-    self.state = state
-    edges = EdgeWork(state)
-  }
+  init(_ state: StoreState) { self.state = state }
 
   /// - Parameters:
   ///   - roots: events whose trace may change.
   ///   - edgesBefore: edges of `outcome` behind this number belong to the event that is being stored.
-  /// - Returns: true if anything changed.
-  mutating func run(_ roots: [KnownEvent], _ outcome: inout AppendOutcome, edgesBefore: Int) -> Bool {
+  mutating func run(_ roots: [KnownEvent], _ outcome: AppendOutcome, edgesBefore: Int) {
     collect(roots)
     let changed = changedTraces()
-    if changed.isEmpty { return false }
+    if changed.isEmpty { return }
     var dirty: [Int64: KnownEvent] = [:]
-    for (event, _) in changed {
-      for known in [event] + state.effects(of: event.id) + state.namesakes(of: event.id) {
-        if known.eventClass == .domain { dirty[known.ordinal] = known }
-      }
+    var ids: Set<IdentifierKey> = []
+    for (event, _) in changed where ids.insert(event.id).inserted {
+      for known in state.effects(of: event.id) + state.namesakes(of: event.id) { dirty[known.ordinal] = known }
     }
-    let order = dirty.values.sorted { $0.ordinal < $1.ordinal }
-    for event in outcome.edges[edgesBefore...] { edges.hadNone(event.childOrdinal) }
-    for event in order { edges.remember(event) }
-    for event in order { edges.forgetWhoCounts(event) }
-    for event in order { state.waiting.remove(of: event.cause) { $0.ordinal == event.ordinal } }
+    for (event, _) in changed { dirty[event.ordinal] = event }
+    var redrawing = Redrawing(state, Array(dirty.values), outcome.edges[edgesBefore...])
     for (event, trace) in changed { state.put(event, into: trace) }
-    for event in order { edges.relink(event.ordinal, event.id) }
-    edges.finish(&outcome, edgesBefore: edgesBefore)
-    return true
+    redrawing.finish()
   }
 
   /// All events without a correlation that inherit, through however many others, from the roots.
@@ -49,32 +38,35 @@ struct Rework {
     while let event = pending.popLast() {
       if event.eventClass == .domain, !event.ownsCorrelation { affected[event.ordinal] = event }
       guard seen.insert(event.id).inserted else { continue }
-      for effect in state.effects(of: event.id) where !effect.ownsCorrelation && effect.eventClass == .domain {
-        if affected[effect.ordinal] == nil { pending.append(effect) }
+      for effect in state.effects(of: event.id) where !effect.ownsCorrelation && affected[effect.ordinal] == nil {
+        pending.append(effect)
       }
     }
   }
 
-  /// The affected events whose trace is another one than before.
+  /// The affected events whose trace is another one than before, by ordinal.
   private func changedTraces() -> [(event: KnownEvent, trace: IdentifierKey)] {
     var traces: [Int64: IdentifierKey] = [:]
-    var heirs: [Int64: KnownEvent] = [:]
+    /// Affected events by the affected one that they inherit from.
+    var heirs: [Int64: [Int64]] = [:]
     for (ordinal, event) in affected {
-      if state.isTraceCarried(event.id) {
+      if state.isTraceStored(event.id) {
         traces[ordinal] = event.id
-      } else if !event.cause.isZero {
-        heirs[ordinal] = state.heir(of: event.cause, source: event.source, excluding: ordinal)
+      } else if !event.cause.isZero,
+        let giver = state.heir(of: event.cause, source: event.source, excluding: ordinal)
+      {
+        if affected[giver.ordinal] != nil {
+          heirs[giver.ordinal, default: []].append(ordinal)
+        } else if !giver.trace.isZero {
+          traces[ordinal] = giver.trace
+        }
       }
     }
-    var isSettled = false
-    while !isSettled {
-      isSettled = true
-      for (ordinal, heir) in heirs where traces[ordinal] == nil {
-        let trace = affected[heir.ordinal] == nil ? heir.trace : traces[heir.ordinal] ?? .zero
-        if !trace.isZero {
-          traces[ordinal] = trace
-          isSettled = false
-        }
+    var pending = Array(traces.keys)
+    while let giver = pending.popLast() {
+      for heir in heirs[giver] ?? [] where traces[heir] == nil {
+        traces[heir] = traces[giver]
+        pending.append(heir)
       }
     }
     return affected.values.sorted { $0.ordinal < $1.ordinal }.compactMap { event in
@@ -119,12 +111,14 @@ extension StoreState {
   /// All domain events of one id, their causes filled in.
   func namesakes(of id: IdentifierKey) -> [KnownEvent] {
     var found: [KnownEvent] = []
-    forEachKnown(id: id) { if $0.eventClass == .domain { found.append($0) } }
-    return found.compactMap { load(ordinal: $0.ordinal, id: id) }.sorted { $0.ordinal < $1.ordinal }
+    for generation in generations {
+      generation.index.forEach(id: id) { place in
+        if generation.index.isDomain(place), let event = load(generation, place) { found.append(event) }
+      }
+    }
+    forEachSealed(id: id) { if $0.eventClass == .domain { found.append($0) } }
+    return found
   }
-
-  /// Whether an event carries this correlation id itself: every stored trace has such an event.
-  func isTraceCarried(_ trace: IdentifierKey) -> Bool { isTraceStored(trace) }
 
   /// Puts an event into a trace, or out of all.
   func put(_ event: KnownEvent, into trace: IdentifierKey) {
@@ -138,6 +132,7 @@ extension StoreState {
       if isTraceStoredBefore(trace) { active.index.traceTable.setOlderFragments(number) }
       return
     }
+    sealed.forgetTrace()
     if late.isFull {
       log.limitedWarning("store", "more than \(LateTable.countMax) late changes: event \(event.ordinal) stays as it is")
       return

@@ -8,19 +8,22 @@ struct SealedMemory {
   static let namesakesMin = 16
   /// Events that are remembered, of all ids together: some 40 MB; beyond, all are forgotten.
   static let namesakesMax = 262_144
-  static let parentsMax = 4_000_000
+  static let eventsMax = 2_000_000
 
   private var trace = IdentifierKey.zero
-  private var parents: [Int64: Int64]?
+  private var kept: SealedTrace?
   private var byID: [IdentifierKey: SealedNamesakes] = [:]
   private var count = 0
 
-  func parents(ofTrace trace: IdentifierKey) -> [Int64: Int64]? { trace == self.trace ? parents : nil }
+  func trace(_ trace: IdentifierKey) -> SealedTrace? { trace == self.trace ? kept : nil }
 
-  mutating func keep(_ parents: [Int64: Int64], ofTrace trace: IdentifierKey) {
+  mutating func keep(_ made: SealedTrace, ofTrace trace: IdentifierKey) {
     self.trace = trace
-    self.parents = parents.count <= Self.parentsMax ? parents : nil
+    kept = made.parents.count + made.ends.count <= Self.eventsMax ? made : nil
   }
+
+  /// Sealed events change their traces.
+  mutating func forgetTrace() { kept = nil }
 
   func namesakes(_ id: IdentifierKey) -> SealedNamesakes? { byID.isEmpty ? nil : byID[id] }
 
@@ -40,7 +43,7 @@ final class SealedNamesakes {
   /// As their files say: traces they got later are not among it.
   let events: [KnownEvent]
   private var byTrace: [IdentifierKey: Int] = [:]
-  private var bySource: [UInt32: Int] = [:]
+  private var bySource: [UInt32: (first: Int, second: Int?)] = [:]
   /// By source and stream: the content of the first event, as a hash.
   private let identities: [UInt64: UInt64]
 
@@ -48,14 +51,22 @@ final class SealedNamesakes {
     self.events = events.sorted { $0.ordinal < $1.ordinal }
     self.identities = identities
     for (number, event) in self.events.enumerated() {
-      if bySource[event.source] == nil { bySource[event.source] = number }
+      if let known = bySource[event.source] {
+        if known.second == nil { bySource[event.source] = (known.first, number) }
+      } else {
+        bySource[event.source] = (number, nil)
+      }
       if event.eventClass == .domain, byTrace[event.trace] == nil { byTrace[event.trace] = number }
     }
   }
 
   func first(inTrace trace: IdentifierKey) -> KnownEvent? { byTrace[trace].map { events[$0] } }
 
-  func first(ofSource source: UInt32) -> KnownEvent? { bySource[source].map { events[$0] } }
+  /// The first two of all, and the first two of a source; some may come twice.
+  func firsts(ofSource source: UInt32) -> [KnownEvent] {
+    let own = bySource[source]
+    return Array(events.prefix(2)) + [own?.first, own?.second].compactMap { $0.map { events[$0] } }
+  }
 
   /// What an event of this id is, if a sealed one has its source and stream.
   func find(_ event: EventView, source: UInt32) -> Disposition? {
@@ -112,17 +123,13 @@ extension StoreState {
     }
   }
 
-  /// As `forEachSealed`, but only the first of all and the first of one source where that is known.
+  /// As `forEachSealed`, but only the first two of all and of one source where that is known.
   func forEachSealed(
     id: IdentifierKey, firstOfSource source: UInt32, excluding ordinal: Int64, _ body: (KnownEvent) -> Void
   ) {
-    if let known = sealed.namesakes(id), let first = known.events.first {
-      let own = known.first(ofSource: source)
-      if first.ordinal != ordinal, own?.ordinal != ordinal {
-        body(effective(first))
-        if let own, own.ordinal != first.ordinal { body(effective(own)) }
-        return
-      }
+    if let known = sealed.namesakes(id) {
+      for event in known.firsts(ofSource: source) where event.ordinal != ordinal { body(effective(event)) }
+      return
     }
     forEachSealed(id: id) { if $0.ordinal != ordinal { body($0) } }
   }
@@ -137,7 +144,7 @@ extension StoreState {
 
   /// As `forEachSealed`, but only the first of a trace where that is known.
   func forEachSealed(id: IdentifierKey, inTrace trace: IdentifierKey, _ body: (KnownEvent) -> Void) {
-    if late.isEmpty, let known = sealed.namesakes(id) {
+    if !late.concerns(id), let known = sealed.namesakes(id) {
       if let first = known.first(inTrace: trace) { body(first) }
       return
     }

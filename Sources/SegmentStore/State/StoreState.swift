@@ -26,11 +26,9 @@ final class StoreState {
   var checkpoints: [CheckpointKey: SourceCheckpoint] = [:]
   var lastOrdinal: Int64 = 0
   /// Events that are to be given a trace.
-  var pending: [PendingTrace] = []
-  /// Something that was derived before was worked out again for the event that is being stored.
-  var didRework = false
-  /// Of the children whose edges were drawn again for that event: whether they had one before it.
-  var hadEdge: [Int64: Bool] = [:]
+  var pending: [KnownEvent] = []
+  /// Of the children whose edges were drawn again for the event that is being stored: how they stood before it.
+  var drawnAgain: [Int64: EdgeBefore] = [:]
   /// What was looked up in segments and is asked for again.
   var sealed = SealedMemory()
   /// Ancestors far above an event, for walks up long chains.
@@ -62,6 +60,8 @@ final class StoreState {
   func hasFile(_ name: String) -> Bool {
     segments.contains { $0.name == name } || quarantined.contains { $0.name == name }
   }
+
+  func isHot(_ ordinal: Int64) -> Bool { generation(of: ordinal) != nil }
 
   func generation(of ordinal: Int64) -> HotGeneration? {
     generations.last { $0.index.place(ordinal) != nil }
@@ -98,16 +98,14 @@ final class StoreState {
     forEachSealed(id: id, body)
   }
 
-  /// Calls `body` with the first stored event of that id, with the first of that source, and perhaps with more.
+  /// Calls `body` with the first two stored events of that id, with the first two of that source, and perhaps with more:
+  /// whoever is left out, the first of the others is among them. Some may come twice.
   func forEachFirst(of id: IdentifierKey, source: UInt32, excluding ordinal: Int64, _ body: (KnownEvent) -> Void) {
     for generation in generations {
       let index = generation.index
-      guard let first = index.firstPlaces(id, ofSource: source) else { continue }
-      if index.ordinal(first.any) == ordinal || first.own.map({ index.ordinal($0) == ordinal }) ?? false {
-        index.forEach(id: id) { if index.ordinal($0) != ordinal { body(known(generation, $0)) } }
-      } else {
-        body(known(generation, first.any))
-        if let own = first.own, own != first.any { body(known(generation, own)) }
+      guard let firsts = index.firstPlaces(id, ofSource: source) else { continue }
+      for place in [firsts.0, firsts.1, firsts.2, firsts.3] {
+        if let place, index.ordinal(place) != ordinal { body(known(generation, place)) }
       }
     }
     forEachSealed(id: id, firstOfSource: source, excluding: ordinal, body)
@@ -165,12 +163,6 @@ final class StoreState {
     }
     return isTraceStoredBefore(trace)
   }
-}
-
-/// An event that is to be given a trace.
-struct PendingTrace {
-  var event: KnownEvent
-  var trace: IdentifierKey
 }
 
 /// Names as bytes: Swift takes texts for equal that only look the same.

@@ -44,7 +44,7 @@ extension SegmentStore {
     var hot = contents.hot
     if isWritable { hot = try resolveLeftovers(contents) }
     try openSegments(contents.segments, held)
-    loadWaiting()
+    loadWaiting(reworked: contents.reworked)
     for first in hot.sorted() { try replay(first: first, held) }
     skipLostOrdinals()
     state.labels.forgetAnnouncements()
@@ -209,20 +209,22 @@ extension SegmentStore {
   }
 
   /// Children in sealed segments that still wait.
-  private func loadWaiting() {
-    var healed: Set<Int64> = []
+  private func loadWaiting(reworked: [ReworkedEvent]) {
+    var known = Set(reworked.map(\.ordinal))
     for segment in state.segments {
-      state.reading(segment) { (reader) throws(StoreError) in try reader.forEachHealed { healed.insert($0) } }
+      state.reading(segment) { (reader) throws(StoreError) in try reader.forEachHealed { known.insert($0) } }
     }
     for segment in state.segments {
       var numbers: [UInt32: UInt32] = [:]
       state.reading(segment) { (reader) throws(StoreError) in
         for (index, labels) in try reader.labels() { numbers[index] = state.number(of: labels) }
         try reader.forEachUnresolved { row in
-          if healed.contains(row.ordinal) { return }
-          state.wait(row, label: numbers[row.label] ?? 0)
+          if !known.contains(row.ordinal) { state.wait(row, label: numbers[row.label] ?? 0) }
         }
       }
+    }
+    for row in reworked {
+      if let event = state.load(ordinal: row.ordinal, id: row.id), state.shouldWait(event) { state.wait(event) }
     }
   }
 
@@ -360,23 +362,9 @@ extension StoreState {
     }
   }
 
-  private func firstOrdinal(of id: IdentifierKey, in trace: IdentifierKey) -> Int64? {
-    var first: Int64?
-    forEachKnown(id: id) { known in
-      if known.trace == trace, known.eventClass == .domain { first = min(first ?? .max, known.ordinal) }
-    }
-    return first
-  }
-
   /// A child of a sealed segment goes on waiting.
   func wait(_ row: UnresolvedChild, label: UInt32) {
     let trace = late.trace(of: row.ordinal, stored: row.trace)
-    // Since its file was written, another event of its id may have become the one that counts.
-    if !late.isEmpty || assignmentsWereMerged, let trace,
-      firstOrdinal(of: row.childID.key, in: trace.key) != row.ordinal
-    {
-      return
-    }
     // Files of older programs list root markers, too.
     if let trace, row.cause.key == trace.key { return }
     var child = WaitingTable.Child(

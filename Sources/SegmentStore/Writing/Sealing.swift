@@ -101,6 +101,7 @@ extension SegmentStore {
         for assignment in generation.index.late { try catalog.put(assignment) }
         for void in generation.index.voidEdges { try catalog.put(void) }
         for correction in generation.index.corrections { try catalog.put(correction) }
+        for (ordinal, id) in generation.index.reworked { try catalog.put(ReworkedEvent(ordinal: ordinal, id: id)) }
         if !isShared { try catalog.removeHot(first: generation.file.first) }
         try reach("before-catalog-commit")
       }

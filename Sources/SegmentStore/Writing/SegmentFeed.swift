@@ -86,7 +86,7 @@ struct SegmentFeed {
     for event in extras.uncorrelated { labels.insert(event.label) }
     for place in 0..<index.count { sourceNumbers.insert(index.source(place)) }
     extras.unresolved.sort { $0.ordinal < $1.ordinal }
-    extras.healed = index.healed.map(\.childOrdinal).sorted()
+    extras.healed = index.healed.edges.map(\.childOrdinal).sorted()
     let names = sources
     for label in labels.sorted {
       // One by one: neither readers nor the writer shall wait for all of them.
