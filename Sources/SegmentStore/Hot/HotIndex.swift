@@ -62,7 +62,6 @@ import TraceStore
     var reportCount = 0
     var firstCreated = Int64.max
     var lastCreated = Int64.min
-    var touched: UInt32 = 0
   }
 
   struct ExternalCause {
@@ -82,6 +81,8 @@ import TraceStore
   let traceTable = TraceTable()
   let hash = HotHash.ofProcess
   private let storage: UnsafeMutablePointer<Storage>
+  /// What `touchTables` adds up, so that it is not left out; the writer's alone, which no reader reads.
+  private let touched: UnsafeMutablePointer<UInt32>
   /// Children in older files whose cause arrived with this one.
   var healed = HealedEdges()
   /// Events of older files that got their trace while this one was written.
@@ -99,6 +100,8 @@ import TraceStore
   init(firstOrdinal: Int64) {
     self.firstOrdinal = firstOrdinal
     unsafe storage = .allocate(capacity: 1)
+    unsafe touched = .allocate(capacity: 1)
+    unsafe touched.initialize(to: 0)
     let slabs = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Self.slabCount)
     unsafe slabs.initialize(repeating: nil, count: Self.slabCount)
     unsafe storage.initialize(to: Storage(slabs: slabs))
@@ -111,6 +114,7 @@ import TraceStore
     unsafe storage.pointee.streams.free()
     unsafe storage.deinitialize(count: 1)
     unsafe storage.deallocate()
+    unsafe touched.deallocate()
   }
 
   var count: Int { unsafe storage.pointee.count }
@@ -258,14 +262,14 @@ import TraceStore
     unsafe sum &+= storage.pointee.streams.touch(draft.pointee.streamHash)
     unsafe sum &+= storage.pointee.ids.touch(draft.pointee.causeHash)
     unsafe sum &+= traceTable.touch(draft.pointee.correlationHash)
-    unsafe storage.pointee.touched &+= sum
+    unsafe touched.pointee &+= sum
   }
 
   /// As `touchTables`, for the rows that the tables name.
   @inline(__always) func touchRows(_ draft: UnsafePointer<HotDraft>) {
     var sum = unsafe traceTable.touchRow(draft.pointee.correlationHash)
     if let cause = unsafe storage.pointee.ids.guess(draft.pointee.causeHash) { sum &+= word(Int(cause)) }
-    unsafe storage.pointee.touched &+= sum
+    unsafe touched.pointee &+= sum
   }
 
   // MARK: Finding
