@@ -38,10 +38,11 @@ format:
 python-clients: packages-test
 	@.ci/install-python-clients
 
-# The store on a simulated disk, SEEDS lives from FIRST on, with faults, kills and losses of power.
+# The store on a simulated disk, SEEDS lives from FIRST on, with faults, kills and losses of power; and as many scripts
+# of events against the store in memory.
 simulate: packages-test
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
-	CLEW_SEEDS=$(SEEDS) CLEW_FIRST_SEED=$(FIRST) $(SWIFT) test --skip-build --filter SimulationTests
+	CLEW_SEEDS=$(SEEDS) CLEW_FIRST_SEED=$(FIRST) $(SWIFT) test --skip-build --filter 'SimulationTests|StoreDifferentialTests'
 
 fuzz: packages-build
 	Tests/Fuzz/run $(SECONDS)

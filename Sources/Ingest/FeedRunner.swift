@@ -182,7 +182,6 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
       do throws(StoreError) {
         guard let stored = try ticket.wait(until: deadline) else { return shouldStop ? .stop : .release }
         finish(waiting.removeFirst().batch, stored.outcome)
-        backoff.reset()
       } catch {
         waiting[0].ticket = nil
         noteStore(error)
@@ -198,7 +197,6 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
       do throws(StoreError) {
         let stored = try ticket.wait()
         finish(waiting.removeFirst().batch, stored.outcome)
-        backoff.reset()
       } catch {
         waiting[0].ticket = nil
         noteStore(error)
@@ -219,8 +217,6 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
         if let ticket = first.ticket {
           let stored = try ticket.wait()
           finish(waiting.removeFirst().batch, stored.outcome)
-          // A subscription that brought something before it broke was progress: the next one need not wait long.
-          backoff.reset()
           continue
         }
         if onlyNow { return false }
@@ -245,6 +241,8 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
   }
 
   private func finish(_ batch: FeedBatch, _ outcome: AppendOutcome) {
+    // A subscription that brought something before it broke was progress: the next one need not wait long.
+    backoff.reset()
     for refusal in batch.refusals {
       pipeline.log.limitedWarning("source \(name)", "refused an event at \(refusal.reason)")
     }
@@ -264,15 +262,17 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
   }
 
   private func noteState() {
-    let (isConnected, isCaughtUp, isStored) = lock.withLock {
-      (shared.isConnected, shared.isCaughtUp || shared.headSaysCaughtUp, shared.stored == shared.taken)
-    }
-    guard isConnected else { return }
-    update { status in
-      // Who is told "live" for the first time finds everything that was there; after that, what is on its way is
-      // no news.
-      status.state = isCaughtUp && (isStored || status.state == .live) ? .live : .catchingUp
-      status.problem = nil
+    // Inside the lock: the thread that asks for the head must not overwrite what the reading one found out since.
+    lock.withLock {
+      guard shared.isConnected else { return }
+      let isCaughtUp = shared.isCaughtUp || shared.headSaysCaughtUp
+      let isStored = shared.stored == shared.taken
+      update { status in
+        // Who is told "live" for the first time finds everything that was there; after that, what is on its way is
+        // no news.
+        status.state = isCaughtUp && (isStored || status.state == .live) ? .live : .catchingUp
+        status.problem = nil
+      }
     }
   }
 

@@ -14,6 +14,7 @@ public struct FileError: Error, CustomStringConvertible, Equatable {
 
   public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
   public var isNotFound: Bool { code == ENOENT }
+  public var isInputOutput: Bool { code == EIO }
   public var isPermission: Bool { code == EACCES || code == EPERM || code == EROFS }
 
   /// The system's word for the reason.

@@ -113,7 +113,7 @@ private struct StoreVerifier {
     do {
       return try body()
     } catch {
-      guard error.code == .corrupted else { throw error }
+      guard error.concernsOneFile else { throw error }
       report.note(file, "", error.message)
       return nil
     }
@@ -130,7 +130,7 @@ private struct StoreVerifier {
     var damaged: [Int] = []
     var number = 0
     _ = try attempt(DirectoryLayout.catalogName) { () throws(StoreError) in
-      try catalog.forEachAddedRow(type) { _, isValid in
+      try catalog.forEachRow(type) { _, isValid in
         number += 1
         if !isValid { damaged.append(number) }
       }

@@ -35,7 +35,7 @@ struct APIError: Error, Equatable {
       case .diskFull: 507
       case .notFound: 404
       case .limitExceeded: 422
-      case .corrupted, .unsupportedFormat, .inputOutput: 500
+      case .corrupted, .unsupportedFormat, .inputOutput, .unreadable: 500
       }
     let code =
       switch error.code {
@@ -46,7 +46,7 @@ struct APIError: Error, Equatable {
       case .limitExceeded: "limit_exceeded"
       case .corrupted: "store_corrupted"
       case .unsupportedFormat: "store_unsupported_format"
-      case .inputOutput: "store_io_error"
+      case .inputOutput, .unreadable: "store_io_error"
       }
     self.init(status, code, error.message, hint: error.hint)
     if status == 503 || status == 507 { headers["retry-after"] = "5" }

@@ -7,6 +7,8 @@ public struct StoreError: Error, CustomStringConvertible {
     case corrupted
     case unsupportedFormat
     case notFound
+    /// The disk refuses to read a finished file. Unlike what is corrupted, it may be readable again.
+    case unreadable
     /// The operating system or SQLite refused (permission, I/O error).
     case inputOutput
     /// A limit that is named in the message.
@@ -25,6 +27,9 @@ public struct StoreError: Error, CustomStringConvertible {
     self.message = message
     self.hint = hint
   }
+
+  /// It is about one file, and what else is stored is as good as before.
+  public var concernsOneFile: Bool { code == .corrupted || code == .unreadable }
 
   public var description: String { hint.isEmpty ? message : "\(message) (\(hint))" }
 }

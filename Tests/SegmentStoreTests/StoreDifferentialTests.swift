@@ -26,7 +26,6 @@ import TraceStore
     }
   }
 
-  /// Each of them failed once.
   @Test(arguments: [7_106, 7_111, 7_114, 7_115] + Array(1...24))
   func `answers as the memory store does, batch by batch`(seed: Int) throws {
     var random = SeededRandom(seed: UInt64(seed))

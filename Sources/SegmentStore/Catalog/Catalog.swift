@@ -132,23 +132,17 @@ final class Catalog {
   }
 
   private func hasAllTables() throws(StoreError) -> Bool {
-    let tables = [DroppedSource.table, SegmentSource.table, LostRange.table, ReworkedEvent.table]
-    for table in tables where try !hasTable(table) { return false }
+    for row in Self.laterRows where try !hasTable(row.table) { return false }
     return true
+  }
+
+  /// Rows of tables that came after the first release: a catalog may lack them.
+  private static var laterRows: [any StoredRow.Type] {
+    [DroppedSource.self, SegmentSource.self, LostRange.self, ReworkedEvent.self]
   }
 
   private func hasTable(_ name: StaticString) throws(StoreError) -> Bool {
     try connection.integer("SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='\(name)'") == 1
-  }
-
-  /// Rows of a table that came later: none in a catalog that lacks it.
-  private func addedRows<Row: StoredRow>(_ type: Row.Type) throws(StoreError) -> [Row] {
-    try hasTable(Row.table) ? try rows(type) : []
-  }
-
-  /// Calls `body` with every row of a table that came later, as `forEachRow`.
-  func forEachAddedRow<Row: StoredRow>(_ type: Row.Type, _ body: (Row?, Bool) -> Void) throws(StoreError) {
-    if try hasTable(Row.table) { try forEachRow(type, "", body) }
   }
 
   private func createTables() throws(StoreError) {
@@ -171,10 +165,10 @@ final class Catalog {
       contents.corrections = try rows(FailureCorrection.self)
       contents.dropped.ranges = try rows(DroppedRange.self)
       contents.flags = Set(try rows(CatalogRow.Meta.self).map(\.key))
-      contents.dropped.sources = try addedRows(DroppedSource.self)
-      contents.segmentSources = try addedRows(SegmentSource.self)
-      contents.lost = try addedRows(LostRange.self)
-      contents.reworked = try addedRows(ReworkedEvent.self)
+      contents.dropped.sources = try rows(DroppedSource.self)
+      contents.segmentSources = try rows(SegmentSource.self)
+      contents.lost = try rows(LostRange.self)
+      contents.reworked = try rows(ReworkedEvent.self)
       return contents
     }
   }
@@ -196,10 +190,18 @@ final class Catalog {
     return found
   }
 
-  /// Calls `body` with every row and whether its checksum holds.
+  /// Calls `body` with every row and whether its checksum holds; none in a catalog older than the table.
+  ///
+  /// - Throws: `.corrupted` if a table is missing that every catalog has.
   func forEachRow<Row: StoredRow>(
     _ type: Row.Type, _ condition: String = "", _ body: (Row?, Bool) -> Void
   ) throws(StoreError) {
+    guard try hasTable(Row.table) else {
+      if Self.laterRows.contains(where: { $0 == Row.self }) { return }
+      throw StoreError(
+        .corrupted, "\(connection.path): table \(Row.table) is missing",
+        hint: "run `clew repair`: it makes the catalog anew from the files")
+    }
     let part = condition.isEmpty ? "" : "WHERE \(condition)"
     let statement = try connection.prepare("SELECT \(Row.columns), crc FROM \(Row.table) \(part) ORDER BY 1, 2")
     while try statement.step() {

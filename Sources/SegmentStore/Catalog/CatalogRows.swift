@@ -5,20 +5,30 @@ import TraceStore
 protocol StoredRow {
   static var table: StaticString { get }
   static var columns: String { get }
-  static var columnCount: Int32 { get }
   /// Reads the columns, which start at 0; nil if a value is impossible.
   init?(_ statement: Statement)
-  /// Binds the columns, from parameter 1.
-  func bind(_ statement: Statement) throws(StoreError)
-  func addColumns(to checksum: inout RowChecksum)
+  /// What the columns hold, in their order.
+  var values: [RowValue] { get }
 }
 
 extension StoredRow {
+  static var columnCount: Int32 { Int32(columns.utf8.count { $0 == UInt8(ascii: ",") }) + 1 }
+
+  /// Binds the columns, from parameter 1.
+  func bind(_ statement: Statement) throws(StoreError) {
+    for (index, value) in values.enumerated() { try statement.bind(Int32(index + 1), value) }
+  }
+
   var checksum: UInt32 {
     var checksum = RowChecksum(table: Self.table)
-    addColumns(to: &checksum)
+    for value in values { checksum.add(value) }
     return checksum.value
   }
+}
+
+extension Statement {
+  /// An integer that was bound as `.bits()`.
+  func bits(_ column: Int32) -> UInt64 { UInt64(bitPattern: integer(column)) }
 }
 
 enum CatalogRow {
@@ -28,7 +38,6 @@ enum CatalogRow {
 
     static var table: StaticString { "sources" }
     static var columns: String { "source_index,name" }
-    static var columnCount: Int32 { 2 }
 
     init(index: UInt32, name: String) {
       self.index = index
@@ -40,14 +49,8 @@ enum CatalogRow {
       self.init(index: index, name: statement.text(1))
     }
 
-    func bind(_ statement: Statement) throws(StoreError) {
-      try statement.bind(1, Int64(index))
-      try statement.bind(2, name)
-    }
-
-    func addColumns(to checksum: inout RowChecksum) {
-      checksum.add(Int64(index))
-      checksum.add(name)
+    var values: [RowValue] {
+      [.integer(Int64(index)), .text(name)]
     }
   }
 
@@ -56,12 +59,12 @@ enum CatalogRow {
 
     static var table: StaticString { "hot" }
     static var columns: String { "first_ordinal" }
-    static var columnCount: Int32 { 1 }
 
     init(first: Int64) { self.first = first }
     init?(_ statement: Statement) { first = statement.integer(0) }
-    func bind(_ statement: Statement) throws(StoreError) { try statement.bind(1, first) }
-    func addColumns(to checksum: inout RowChecksum) { checksum.add(first) }
+    var values: [RowValue] {
+      [.integer(first)]
+    }
   }
 
   /// A fact about the store as a whole.
@@ -75,7 +78,6 @@ enum CatalogRow {
 
     static var table: StaticString { "meta" }
     static var columns: String { "key,value" }
-    static var columnCount: Int32 { 2 }
 
     init(key: String, value: Int64) {
       self.key = key
@@ -86,14 +88,8 @@ enum CatalogRow {
       self.init(key: statement.text(0), value: statement.integer(1))
     }
 
-    func bind(_ statement: Statement) throws(StoreError) {
-      try statement.bind(1, key)
-      try statement.bind(2, value)
-    }
-
-    func addColumns(to checksum: inout RowChecksum) {
-      checksum.add(key)
-      checksum.add(value)
+    var values: [RowValue] {
+      [.text(key), .integer(value)]
     }
   }
 }
@@ -104,7 +100,6 @@ extension CatalogSegment: StoredRow {
     "first_ordinal,last_ordinal,name,state,event_count,report_count,started_trace_count,raw_bytes,file_bytes,"
       + "first_created,last_created,first_stored,last_stored,reason"
   }
-  static var columnCount: Int32 { 14 }
 
   init?(_ statement: Statement) {
     guard let state = State(rawValue: statement.text(3)) else { return nil }
@@ -118,67 +113,38 @@ extension CatalogSegment: StoredRow {
       lastStored: Timestamp(nanoseconds: statement.integer(12)), reason: statement.text(13))
   }
 
-  /// The integer columns behind name and state.
-  private var figures: [Int64] {
+  var values: [RowValue] {
     [
-      Int64(eventCount), Int64(reportCount), Int64(startedTraceCount), Int64(rawBytes), Int64(fileBytes),
-      firstCreated.nanoseconds, lastCreated.nanoseconds, firstStored.nanoseconds, lastStored.nanoseconds,
+      .integer(firstOrdinal), .integer(lastOrdinal), .text(name), .text(state.rawValue), .count(eventCount),
+      .count(reportCount), .count(startedTraceCount), .count(rawBytes), .count(fileBytes),
+      .integer(firstCreated.nanoseconds), .integer(lastCreated.nanoseconds), .integer(firstStored.nanoseconds),
+      .integer(lastStored.nanoseconds), .text(reason),
     ]
-  }
-
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, firstOrdinal)
-    try statement.bind(2, lastOrdinal)
-    try statement.bind(3, name)
-    try statement.bind(4, state.rawValue)
-    for (index, figure) in figures.enumerated() { try statement.bind(Int32(5 + index), figure) }
-    try statement.bind(14, reason)
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(firstOrdinal)
-    checksum.add(lastOrdinal)
-    checksum.add(name)
-    checksum.add(state.rawValue)
-    for figure in figures { checksum.add(figure) }
-    checksum.add(reason)
   }
 }
 
 extension SourceCheckpoint: StoredRow {
   static var table: StaticString { "checkpoints" }
   static var columns: String { "source,sub_stream,major,minor,token" }
-  static var columnCount: Int32 { 5 }
 
   init?(_ statement: Statement) {
     self.init(
       source: statement.text(0), subStream: statement.text(1),
-      position: SourcePosition(
-        major: UInt64(bitPattern: statement.integer(2)), minor: UInt64(bitPattern: statement.integer(3))),
+      position: SourcePosition(major: statement.bits(2), minor: statement.bits(3)),
       token: statement.text(4))
   }
 
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, source)
-    try statement.bind(2, subStream)
-    try statement.bind(3, Int64(bitPattern: position.major))
-    try statement.bind(4, Int64(bitPattern: position.minor))
-    try statement.bind(5, token)
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(source)
-    checksum.add(subStream)
-    checksum.add(Int64(bitPattern: position.major))
-    checksum.add(Int64(bitPattern: position.minor))
-    checksum.add(token)
+  var values: [RowValue] {
+    [
+      .text(source), .text(subStream), .bits(position.major), .bits(position.minor),
+      .text(token),
+    ]
   }
 }
 
 extension LateAssignment: StoredRow {
   static var table: StaticString { "late" }
   static var columns: String { "ordinal,id,id_is_uuid,trace,trace_is_uuid,stored_trace,stored_trace_is_uuid" }
-  static var columnCount: Int32 { 7 }
 
   init?(_ statement: Statement) {
     guard let id = Identifier(stored: statement.blob(1), isUUID: statement.integer(2) != 0) else { return nil }
@@ -192,72 +158,43 @@ extension LateAssignment: StoredRow {
     self.init(ordinal: statement.integer(0), id: id, trace: traces[0], stored: traces[1])
   }
 
-  private var identifiers: [Identifier?] { [id, trace, stored] }
-
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, ordinal)
-    for (index, identifier) in identifiers.enumerated() {
-      try statement.bind(Int32(2 + 2 * index), identifier?.storedBytes ?? [])
-      try statement.bind(Int32(3 + 2 * index), identifier?.isUUID == true ? 1 : 0)
-    }
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(ordinal)
-    for identifier in identifiers {
-      unsafe (identifier?.storedBytes ?? []).withUnsafeBytes { unsafe checksum.add($0) }
-      checksum.add(identifier?.isUUID == true ? 1 : 0)
-    }
+  var values: [RowValue] {
+    [.integer(ordinal)]
+      + [id, trace, stored].flatMap { identifier in
+        [.blob(identifier?.storedBytes ?? []), .integer(identifier?.isUUID == true ? 1 : 0)]
+      }
   }
 }
 
 extension VoidEdge: StoredRow {
   static var table: StaticString { "void_edges" }
   static var columns: String { "child_ordinal,before_ordinal" }
-  static var columnCount: Int32 { 2 }
 
   init?(_ statement: Statement) { self.init(child: statement.integer(0), before: statement.integer(1)) }
 
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, child)
-    try statement.bind(2, before)
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(child)
-    checksum.add(before)
+  var values: [RowValue] {
+    [.integer(child), .integer(before)]
   }
 }
 
 extension ReworkedEvent: StoredRow {
   static var table: StaticString { "reworked" }
   static var columns: String { "ordinal,id_high,id_low" }
-  static var columnCount: Int32 { 3 }
 
   init?(_ statement: Statement) {
     self.init(
       ordinal: statement.integer(0),
-      id: IdentifierKey(
-        high: UInt64(bitPattern: statement.integer(1)), low: UInt64(bitPattern: statement.integer(2))))
+      id: IdentifierKey(high: statement.bits(1), low: statement.bits(2)))
   }
 
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, ordinal)
-    try statement.bind(2, Int64(bitPattern: id.high))
-    try statement.bind(3, Int64(bitPattern: id.low))
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(ordinal)
-    checksum.add(Int64(bitPattern: id.high))
-    checksum.add(Int64(bitPattern: id.low))
+  var values: [RowValue] {
+    [.integer(ordinal), .bits(id.high), .bits(id.low)]
   }
 }
 
 extension FailureCorrection: StoredRow {
   static var table: StaticString { "failure_corrections" }
   static var columns: String { "ordinal,delta,source,service,handler,type,created" }
-  static var columnCount: Int32 { 7 }
 
   init?(_ statement: Statement) {
     self.init(
@@ -268,20 +205,11 @@ extension FailureCorrection: StoredRow {
       created: Timestamp(nanoseconds: statement.integer(6)))
   }
 
-  private var names: [String] { [labels.source, labels.service, labels.handler, labels.type] }
-
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, ordinal)
-    try statement.bind(2, delta)
-    for (index, name) in names.enumerated() { try statement.bind(Int32(3 + index), name) }
-    try statement.bind(7, created.nanoseconds)
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(ordinal)
-    checksum.add(delta)
-    for name in names { checksum.add(name) }
-    checksum.add(created.nanoseconds)
+  var values: [RowValue] {
+    [
+      .integer(ordinal), .count(delta), .text(labels.source), .text(labels.service), .text(labels.handler),
+      .text(labels.type), .integer(created.nanoseconds),
+    ]
   }
 }
 

@@ -64,7 +64,6 @@ struct DroppedEvents: Sendable {
 extension DroppedRange: StoredRow {
   static var table: StaticString { "dropped" }
   static var columns: String { "first_ordinal,last_ordinal,event_count" }
-  static var columnCount: Int32 { 3 }
 
   init?(_ statement: Statement) {
     self.init(
@@ -72,23 +71,14 @@ extension DroppedRange: StoredRow {
     if first > last { return nil }
   }
 
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, first)
-    try statement.bind(2, last)
-    try statement.bind(3, eventCount)
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(first)
-    checksum.add(last)
-    checksum.add(eventCount)
+  var values: [RowValue] {
+    [.integer(first), .integer(last), .count(eventCount)]
   }
 }
 
 extension DroppedSource: StoredRow {
   static var table: StaticString { "dropped_sources" }
   static var columns: String { "first_ordinal,source_index,last_ordinal,event_count" }
-  static var columnCount: Int32 { 4 }
 
   init?(_ statement: Statement) {
     guard let source = UInt32(exactly: statement.integer(1)), statement.integer(0) <= statement.integer(2) else {
@@ -98,18 +88,8 @@ extension DroppedSource: StoredRow {
       first: statement.integer(0), last: statement.integer(2), source: source, eventCount: Int(statement.integer(3)))
   }
 
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, first)
-    try statement.bind(2, Int64(source))
-    try statement.bind(3, last)
-    try statement.bind(4, eventCount)
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(first)
-    checksum.add(Int64(source))
-    checksum.add(last)
-    checksum.add(eventCount)
+  var values: [RowValue] {
+    [.integer(first), .integer(Int64(source)), .integer(last), .count(eventCount)]
   }
 }
 
@@ -118,32 +98,22 @@ extension SegmentSource: StoredRow {
   static var columns: String {
     "first_ordinal,source_index,event_count,raw_bytes,first_major,first_minor,last_major,last_minor"
   }
-  static var columnCount: Int32 { 8 }
 
   init?(_ statement: Statement) {
     guard let source = UInt32(exactly: statement.integer(1)) else { return nil }
     func position(_ column: Int32) -> SourcePosition {
-      SourcePosition(
-        major: UInt64(bitPattern: statement.integer(column)), minor: UInt64(bitPattern: statement.integer(column + 1)))
+      SourcePosition(major: statement.bits(column), minor: statement.bits(column + 1))
     }
     self.init(
       firstOrdinal: statement.integer(0), source: source, eventCount: Int(statement.integer(2)),
       rawBytes: Int(statement.integer(3)), firstPosition: position(4), lastPosition: position(6))
   }
 
-  private var figures: [Int64] {
+  var values: [RowValue] {
     [
-      firstOrdinal, Int64(source), Int64(eventCount), Int64(rawBytes), Int64(bitPattern: firstPosition.major),
-      Int64(bitPattern: firstPosition.minor), Int64(bitPattern: lastPosition.major),
-      Int64(bitPattern: lastPosition.minor),
+      .integer(firstOrdinal), .integer(Int64(source)), .count(eventCount), .count(rawBytes),
+      .bits(firstPosition.major), .bits(firstPosition.minor), .bits(lastPosition.major),
+      .bits(lastPosition.minor),
     ]
-  }
-
-  func bind(_ statement: Statement) throws(StoreError) {
-    for (index, figure) in figures.enumerated() { try statement.bind(Int32(index + 1), figure) }
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    for figure in figures { checksum.add(figure) }
   }
 }

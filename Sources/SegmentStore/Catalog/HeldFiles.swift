@@ -49,7 +49,7 @@ struct HeldFiles {
 
   /// A segment that the catalog names; nil if its file is not there.
   ///
-  /// - Throws: `.corrupted`.
+  /// - Throws: `.corrupted`, `.unreadable`.
   func segment(_ name: String) throws(StoreError) -> SegmentReader? {
     switch segments[name] {
     case .open(let reader): return reader
@@ -90,7 +90,7 @@ struct HeldFiles {
       } catch {
         switch error.code {
         case .notFound: missing.insert(row.name)
-        case .corrupted: segments[row.name] = .damaged(error)
+        case .corrupted, .unreadable: segments[row.name] = .damaged(error)
         default: throw error
         }
       }

@@ -14,7 +14,6 @@ struct LostRange: Hashable, Sendable {
 extension LostRange: StoredRow {
   static var table: StaticString { "lost" }
   static var columns: String { "first_ordinal,last_ordinal,event_count,name,reason" }
-  static var columnCount: Int32 { 5 }
 
   init?(_ statement: Statement) {
     self.init(
@@ -23,19 +22,7 @@ extension LostRange: StoredRow {
     if first > last { return nil }
   }
 
-  func bind(_ statement: Statement) throws(StoreError) {
-    try statement.bind(1, first)
-    try statement.bind(2, last)
-    try statement.bind(3, eventCount)
-    try statement.bind(4, name)
-    try statement.bind(5, reason)
-  }
-
-  func addColumns(to checksum: inout RowChecksum) {
-    checksum.add(first)
-    checksum.add(last)
-    checksum.add(eventCount)
-    checksum.add(name)
-    checksum.add(reason)
+  var values: [RowValue] {
+    [.integer(first), .integer(last), .count(eventCount), .text(name), .text(reason)]
   }
 }

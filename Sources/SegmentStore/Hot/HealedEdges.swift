@@ -31,3 +31,13 @@ struct HealedEdges {
 
   var memoryBytes: Int { edges.capacity * MemoryLayout<SegmentEdge>.stride + places.capacity * 24 }
 }
+
+extension HotIndex {
+  /// What is noted of events of older files, of which these are gone: nothing is to be written about them any more.
+  func forgetLater(_ ordinals: ClosedRange<Int64>) {
+    late.removeAll { ordinals.contains($0.ordinal) }
+    voidEdges.removeAll { ordinals.contains($0.child) }
+    corrections.removeAll { ordinals.contains($0.ordinal) }
+    reworked = reworked.filter { !ordinals.contains($0.key) }
+  }
+}

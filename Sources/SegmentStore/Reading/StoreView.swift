@@ -28,7 +28,7 @@ final class StoreView {
     do {
       try body(segment.reader)
     } catch {
-      guard error.code == .corrupted else { throw error }
+      guard error.concernsOneFile else { throw error }
       segment.note(error, log: store.log)
     }
   }

@@ -50,7 +50,7 @@ extension Repair {
       var found: [Row] = []
       var isWhole = true
       do {
-        try catalog.forEachAddedRow(type) { row, isValid in
+        try catalog.forEachRow(type) { row, isValid in
           if isValid, let row { found.append(row) } else { isWhole = false }
         }
       } catch { isWhole = false }

@@ -18,6 +18,7 @@ import TraceStore
 
   let path: String
   let isWritable: Bool
+  private let isImmutable: Bool
   /// A transaction failed because the disk refused to sync: what was written before may not be on it either, whatever
   /// a later sync says.
   var hasFailedSync = false
@@ -36,12 +37,13 @@ import TraceStore
     self.path = path
     self.files = files
     isWritable = mode == .readWrite
+    isImmutable = mode == .immutable
     var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
     flags |= mode == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
     let uri = Self.uri(path, immutable: mode == .immutable)
     let result = unsafe sqlite3_open_v2(uri, &database, flags, files.sqliteVFS)
     guard result == SQLITE_OK else {
-      let error = unsafe SQLiteFailure.error(database, path, "open")
+      let error = unsafe SQLiteFailure.error(database, path, "open", isSegment: mode == .immutable)
       unsafe sqlite3_close_v2(database)
       unsafe database = nil
       throw error
@@ -136,7 +138,9 @@ import TraceStore
     return try body()
   }
 
-  func error(_ operation: String) -> StoreError { unsafe SQLiteFailure.error(database, path, operation) }
+  func error(_ operation: String) -> StoreError {
+    unsafe SQLiteFailure.error(database, path, operation, isSegment: isImmutable)
+  }
 
   private func requireOpen() throws(StoreError) {
     if unsafe database == nil { throw StoreError(.closed, "\(path) is closed", hint: "") }

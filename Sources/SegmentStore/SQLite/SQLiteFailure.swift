@@ -4,14 +4,42 @@ import TraceStore
 /// Turns what SQLite says into what operators and callers need to know.
 enum SQLiteFailure {
   /// The error of the last call on `database`.
-  static func error(_ database: OpaquePointer?, _ path: String, _ operation: String) -> StoreError {
+  ///
+  /// - Parameter isSegment: the file is sealed, and is only read.
+  static func error(
+    _ database: OpaquePointer?, _ path: String, _ operation: String, isSegment: Bool = false
+  ) -> StoreError {
     guard let database = unsafe database else {
       return StoreError(.inputOutput, "cannot \(operation) \(path): out of memory", hint: "free some memory")
     }
     let code = unsafe sqlite3_extended_errcode(database)
     let system = unsafe sqlite3_system_errno(database)
     let text = unsafe String(cString: sqlite3_errmsg(database))
+    if isSegment,
+      let found = segmentError(code, system, "cannot \(operation) \(path): \(text) (SQLite \(code))", operation)
+    {
+      return found
+    }
     return error(code: code, systemCode: system, text: text, path, operation)
+  }
+
+  /// A sealed segment is only read, without locks and journals: what SQLite finds wrong is the file, or the disk.
+  ///
+  /// - Returns: nil if it is neither: memory, open files or rights are short, and the file may be as good as ever.
+  private static func segmentError(
+    _ code: Int32, _ systemCode: Int32, _ message: String, _ operation: String
+  ) -> StoreError? {
+    let noMemory = SQLITE_IOERR | 12 << 8
+    let refusedByDisk: Int32 = 5
+    switch code & 0xff {
+    case SQLITE_NOMEM, SQLITE_MISUSE, SQLITE_INTERRUPT: return nil
+    case SQLITE_IOERR where code == noMemory: return nil
+    case SQLITE_CANTOPEN where operation == "open" && systemCode != refusedByDisk: return nil
+    case SQLITE_IOERR,
+      SQLITE_CANTOPEN where operation == "open":
+      return StoreError(.unreadable, message, hint: SegmentReader.unreadableHint)
+    default: return StoreError(.corrupted, message, hint: SegmentReader.damageHint)
+    }
   }
 
   static func error(

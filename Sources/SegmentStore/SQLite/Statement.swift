@@ -55,6 +55,15 @@ import TraceStore
     try check(unsafe sqlite3_bind_blob64(handle, index, bytes.baseAddress, UInt64(bytes.count), nil))
   }
 
+  func bind(_ index: Int32, _ value: RowValue) throws(StoreError) {
+    switch value {
+    case .integer(let integer): try bind(index, integer)
+    case .text(let text): try bind(index, text: text)
+    case .blob(let bytes): try bind(index, bytes)
+    case .null: try bindNull(index)
+    }
+  }
+
   func bindNull(_ index: Int32) throws(StoreError) { try check(unsafe sqlite3_bind_null(handle, index)) }
 
   /// Runs to the next row.

@@ -34,7 +34,10 @@ struct OpenedSegment {
     let fileBytes: Int
     do {
       fileBytes = try files.status(path).size
-    } catch { throw StoreError.file(error) }
+    } catch {
+      if error.isInputOutput { throw StoreError(.unreadable, error.description, hint: SegmentReader.unreadableHint) }
+      throw StoreError.file(error)
+    }
     descriptor = .empty
     version = try Self.checkIdentity(connection, name, fileBytes: fileBytes)
     rowCounts = try Self.readManifest(connection, name, version)

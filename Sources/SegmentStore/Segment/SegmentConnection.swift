@@ -17,22 +17,10 @@ final class SegmentConnection: @unchecked Sendable {
   }
 
   func pragma(_ name: String) throws(StoreError) -> Int64 {
-    do {
-      return try connection.integer("PRAGMA \(name)") ?? 0
-    } catch { throw asDamage(error) }
+    try connection.integer("PRAGMA \(name)") ?? 0
   }
 
-  /// A statement that can only fail if the file is damaged.
-  func prepare(_ sql: String) throws(StoreError) -> Statement {
-    do {
-      return try connection.prepare(sql)
-    } catch { throw asDamage(error) }
-  }
-
-  /// SQLite calls a missing table or column a plain error; here it means that the file is not what it was.
-  private func asDamage(_ error: StoreError) -> StoreError {
-    error.code == .inputOutput ? StoreError(.corrupted, error.message, hint: SegmentReader.damageHint) : error
-  }
+  func prepare(_ sql: String) throws(StoreError) -> Statement { try connection.prepare(sql) }
 
   /// What SQLite finds wrong with its pages, and tables that are not as they were created; at most 20.
   func structureProblems() throws(StoreError) -> [String] {

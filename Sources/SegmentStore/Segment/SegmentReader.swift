@@ -12,6 +12,7 @@ final class SegmentReader: Sendable {
   /// Bytes of blocks that each thread has read.
   static let bytesRead = ThreadCounter()
 
+  static let unreadableHint = "check the disk and the system's log; the next start tries to read it again"
   static let damageHint = "run `clew verify`; `clew inspect` shows what can still be read"
 
   let path: String
@@ -39,11 +40,18 @@ final class SegmentReader: Sendable {
   /// Opens a segment and reads what stays in memory.
   ///
   /// - Throws: `.corrupted` if the file is cut short or a row fails its checksum, `.unsupportedFormat` if a newer Clew
-  ///   wrote it, `.notFound`, `.inputOutput`.
+  ///   wrote it, `.unreadable` if the disk refuses, `.notFound`, `.inputOutput`.
   static func open(
     path: String, cache: BlockCache, files: any FileSystem = RealFileSystem()
   ) throws(StoreError) -> SegmentReader {
-    let opened = try OpenedSegment(path: path, files: files)
+    let opened: OpenedSegment
+    do {
+      opened = try OpenedSegment(path: path, files: files)
+    } catch {
+      // A disk that refuses once is asked once more: what is left out now, events that come find no causes in.
+      guard error.code == .unreadable else { throw error }
+      opened = try OpenedSegment(path: path, files: files)
+    }
     return try SegmentReader(opened, cache: cache, files: files)
   }
 

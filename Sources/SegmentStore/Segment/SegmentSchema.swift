@@ -140,6 +140,8 @@ enum RowValue: Equatable {
   case null
 
   static func text(_ text: String) -> RowValue { .text(Array(text.utf8)) }
+  /// SQLite's integers are signed.
+  static func bits(_ bits: UInt64) -> RowValue { .integer(Int64(bitPattern: bits)) }
   static func count(_ count: Int) -> RowValue { .integer(Int64(count)) }
 
   var integer: Int64? { if case .integer(let value) = self { value } else { nil } }

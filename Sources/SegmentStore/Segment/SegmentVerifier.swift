@@ -41,7 +41,7 @@ struct SegmentVerifier {
     do {
       reader = try SegmentReader.open(path: path, cache: BlockCache(bytesMax: 0), files: files)
     } catch {
-      guard error.code == .corrupted else { throw error }
+      guard error.concernsOneFile else { throw error }
       return [SegmentProblem(.file, "file", error.message)]
     }
     return try verify(reader)
@@ -81,7 +81,7 @@ struct SegmentVerifier {
     do {
       return try body()
     } catch {
-      guard error.code == .corrupted else { throw error }
+      guard error.concernsOneFile else { throw error }
       note(kind, place, error.message)
       return nil
     }
@@ -158,7 +158,7 @@ struct SegmentVerifier {
       do throws(StoreError) {
         try checkEvents(of: block, &zone)
       } catch {
-        guard error.code == .corrupted else { throw error }
+        guard error.concernsOneFile else { throw error }
         note(.block, place, error.message)
         decoded = nil
       }

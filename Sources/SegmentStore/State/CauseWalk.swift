@@ -178,7 +178,7 @@ final class SealedTrace {
   /// By child; the edge that a cycle is cut at is not among them.
   private(set) var parents: [Int64: Int64] = [:]
   private(set) var cuts: [Int64: Int64] = [:]
-  /// Those without an edge to a sealed cause.
+  /// Those that name a cause, and have no edge to a sealed one.
   private(set) var ends: [Int64: KnownEvent] = [:]
 
   init(_ events: [KnownEvent]) {
@@ -192,7 +192,9 @@ final class SealedTrace {
       cuts[cycle.cut] = cycle.cause
       parents[cycle.cut] = nil
     }
-    for event in events where parents[event.ordinal] == nil { ends[event.ordinal] = event }
+    for event in events where parents[event.ordinal] == nil && !event.cause.isZero && event.cause != event.id {
+      ends[event.ordinal] = event
+    }
   }
 }
 

@@ -4,8 +4,8 @@ import TraceStore
 /// What follows from a stored event: its trace, its edge, and the edges of those that waited for it.
 ///
 /// The rules are the design's section 5; the order of arrival does not matter for what is derived in the end. An edge
-/// once given is never taken back. Called for every event after it was written, and again for every event of a hot
-/// file when the store is opened.
+/// that was told is not told again; one that a later arrival makes wrong is taken back and drawn anew (`Redrawing`).
+/// Called for every event after it was written, and again for every event of a hot file when the store is opened.
 extension StoreState {
   /// Adds stored events to the newest generation. Everything the tables are going to be asked is touched first: many
   /// cache misses at one time cost little more than one.

@@ -31,7 +31,7 @@ struct LateTable: Sendable {
 
   private var byOrdinal: [Int64: LateAssignment] = [:]
   /// Events that were stored in another trace, or in none, by the one they are in now.
-  private var byTrace: [IdentifierKey: [Int64]] = [:]
+  private var byTrace: [IdentifierKey: Set<Int64>] = [:]
   /// How many events of an id are here.
   private var countByID: [IdentifierKey: Int] = [:]
   private var voidBefore: [Int64: Int64] = [:]
@@ -51,7 +51,7 @@ struct LateTable: Sendable {
   func assignment(of ordinal: Int64) -> LateAssignment? { byOrdinal[ordinal] }
   func hasEvents(ofTrace trace: IdentifierKey) -> Bool { !(byTrace[trace] ?? []).isEmpty }
   func events(ofTrace trace: IdentifierKey) -> [LateAssignment] {
-    (byTrace[trace] ?? []).compactMap { byOrdinal[$0] }
+    (byTrace[trace] ?? []).sorted().compactMap { byOrdinal[$0] }
   }
 
   /// The trace of an event of a finished file, which itself says `stored`.
@@ -69,7 +69,7 @@ struct LateTable: Sendable {
     countByID[assignment.id.key, default: 0] += 1
     // One that went back to where it was is found there.
     if let trace = assignment.trace, trace != assignment.stored {
-      byTrace[trace.key, default: []].append(assignment.ordinal)
+      byTrace[trace.key, default: []].insert(assignment.ordinal)
     }
   }
 
@@ -78,7 +78,7 @@ struct LateTable: Sendable {
     let id = old.id.key
     countByID[id] = countByID[id].flatMap { $0 > 1 ? $0 - 1 : nil }
     guard let trace = old.trace?.key else { return }
-    byTrace[trace]?.removeAll { $0 == ordinal }
+    byTrace[trace]?.remove(ordinal)
     if byTrace[trace]?.isEmpty == true { byTrace[trace] = nil }
   }
 

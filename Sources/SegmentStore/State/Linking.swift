@@ -137,7 +137,6 @@ extension StoreState {
   private func tell(
     _ child: WaitingTable.Child, _ cause: KnownEvent, _ trace: IdentifierKey, _ outcome: inout AppendOutcome
   ) {
-    if !drawnAgain.isEmpty, drawnAgain[child.ordinal]?.hadOne == true { return }
     announce(child.label, &outcome)
     announce(cause.label, &outcome)
     outcome.edges.append(
@@ -164,7 +163,13 @@ extension StoreState {
         }
         isCut = joined.contains { $0.ordinal == top }
         // One that is cut gets its edge when the cycle is broken: it waits for nothing.
-        if isCut, let place = top.flatMap({ active.index.place($0) }) { active.index.clear(HotIndex.Flag.waits, place) }
+        if isCut, let top {
+          if let place = active.index.place(top) {
+            active.index.clear(HotIndex.Flag.waits, place)
+          } else if let cut = self.event(top, in: event.trace) {
+            active.index.reworked[top] = cut.id
+          }
+        }
         waiting.remove(of: event.id, inTrace: event.trace) { $0.ordinal != event.ordinal }
       }
     }

@@ -87,7 +87,8 @@ struct Redrawing {
     state.shortcuts.removeAll()
     var causes: [Int64: KnownEvent] = [:]
     for (ordinal, node) in nodes {
-      guard let event = state.load(ordinal: ordinal, id: node.event.id) else { continue }
+      var event = node.event
+      event.trace = state.traceNow(event)
       nodes[ordinal]?.event = event
       if let cause = state.structuralParent(event) { causes[ordinal] = cause }
     }

@@ -6,10 +6,12 @@ import TraceStore
 /// id is stored a second time and changes from whom others inherit, or an older event becomes the one that counts.
 ///
 /// Rare, and exact: the closure of all that may be affected is taken, its traces are worked out from nothing, and the
-/// edges around whatever changed are drawn again. Cost: reading all events that name an affected one.
+/// edges around whatever changed are drawn again. Cost: for each affected id, reading the traces that it is sealed in.
 struct Rework {
   let state: StoreState
   private var affected: [Int64: KnownEvent] = [:]
+  /// By the id that they name as their cause.
+  private var effects: [IdentifierKey: [KnownEvent]] = [:]
 
   init(_ state: StoreState) { self.state = state }
 
@@ -23,7 +25,9 @@ struct Rework {
     var dirty: [Int64: KnownEvent] = [:]
     var ids: Set<IdentifierKey> = []
     for (event, _) in changed where ids.insert(event.id).inserted {
-      for known in state.effects(of: event.id) + state.namesakes(of: event.id) { dirty[known.ordinal] = known }
+      for known in (effects[event.id] ?? state.effects(of: event.id)) + state.namesakes(of: event.id) {
+        dirty[known.ordinal] = known
+      }
     }
     for (event, _) in changed { dirty[event.ordinal] = event }
     var redrawing = Redrawing(state, Array(dirty.values), outcome.edges[edgesBefore...])
@@ -38,7 +42,9 @@ struct Rework {
     while let event = pending.popLast() {
       if event.eventClass == .domain, !event.ownsCorrelation { affected[event.ordinal] = event }
       guard seen.insert(event.id).inserted else { continue }
-      for effect in state.effects(of: event.id) where !effect.ownsCorrelation && affected[effect.ordinal] == nil {
+      let found = state.effects(of: event.id)
+      effects[event.id] = found
+      for effect in found where !effect.ownsCorrelation && affected[effect.ordinal] == nil {
         pending.append(effect)
       }
     }

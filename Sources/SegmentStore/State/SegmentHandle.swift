@@ -33,7 +33,7 @@ final class SegmentHandle: @unchecked Sendable {
   var name: String { row.name }
   var ordinals: ClosedRange<Int64> { row.firstOrdinal...row.lastOrdinal }
   var isDamaged: Bool { damaged.load(ordering: .relaxed) }
-  /// A checksum failed; anything else (the system refused to read) may be over after a restart.
+  /// It is corrupted; anything else (the disk or the system refused to read) may be over after a restart.
   var isDamagedForGood: Bool { lasting.load(ordering: .relaxed) }
   var damageReason: String { reason.withLock { $0 } }
 

@@ -78,6 +78,14 @@ final class StoreState {
     return late.isEmpty ? stored : trace(of: generation.index.ordinal(place), stored: stored)
   }
 
+  /// The trace of an event that was read before traces changed.
+  func traceNow(_ event: KnownEvent) -> IdentifierKey {
+    if let generation = generation(of: event.ordinal), let place = generation.index.place(event.ordinal) {
+      return trace(generation, place)
+    }
+    return trace(of: event.ordinal, stored: event.trace)
+  }
+
   func known(_ generation: HotGeneration, _ place: Int) -> KnownEvent {
     let index = generation.index
     return KnownEvent(

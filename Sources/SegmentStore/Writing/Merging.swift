@@ -202,7 +202,7 @@ final class Merge {
 
   /// Damage is noted at its segment, which leaves the plan.
   private func noteDamage(_ error: StoreError) {
-    guard error.code == .corrupted else { return }
+    guard error.concernsOneFile else { return }
     for input in inputs where error.message.contains(input.handle.name) {
       input.handle.note(error, log: store.log)
     }

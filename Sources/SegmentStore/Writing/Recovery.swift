@@ -149,11 +149,12 @@ extension SegmentStore {
         }
         state.segments.append(SegmentHandle(reader: reader, row: row, limiter: limiter))
       } catch {
-        // Only damage sets a segment aside. A refusal of the system (no permission, too many open files) is for the
-        // operator to end: a healthy segment must not be given up for it.
-        guard error.code == .corrupted else { throw error }
+        // A refusal of the system (no permission, too many open files) is for the operator to end: a healthy segment
+        // must not be given up for it.
+        guard error.concernsOneFile else { throw error }
         log.error("store", "\(error.message); \(row.name) is set aside, everything else goes on")
-        try quarantine(row, reason: error.message)
+        // What the disk refuses to read it may read at the next start: the catalog is told of damage only.
+        try quarantine(row, reason: error.message, isLasting: error.code == .corrupted)
       }
     }
     state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
@@ -161,8 +162,12 @@ extension SegmentStore {
 
   /// - Returns: nil if the file is not there.
   private func openSegment(_ name: String) throws(StoreError) -> SegmentReader? {
-    guard fileSystem.exists(path(name)) else { return nil }
-    return try SegmentReader.open(path: path(name), cache: blockCache, files: fileSystem)
+    do {
+      return try SegmentReader.open(path: path(name), cache: blockCache, files: fileSystem)
+    } catch {
+      guard error.code == .notFound else { throw error }
+      return nil
+    }
   }
 
   /// Whether a segment that was set aside has been put back, from a copy say. Reads all of it; one that is still damaged
@@ -176,13 +181,15 @@ extension SegmentStore {
       && reader.descriptor.lastOrdinal <= row.lastOrdinal
   }
 
-  /// Notes in the catalog (if we may write) that a segment is damaged.
-  func quarantine(_ row: CatalogSegment, reason: String) throws(StoreError) {
+  /// Notes that a segment is damaged.
+  ///
+  /// - Parameter isLasting: the catalog is told, if we may write.
+  func quarantine(_ row: CatalogSegment, reason: String, isLasting: Bool = true) throws(StoreError) {
     var row = row
     row.state = .quarantined
     row.reason = reason
     state.quarantined.append(row)
-    if isWritable { try withCatalog { (catalog) throws(StoreError) in try catalog.put(row) } }
+    if isWritable && isLasting { try withCatalog { (catalog) throws(StoreError) in try catalog.put(row) } }
   }
 
   /// Segments in which a reader found damage leave the living, for good. Called by the writing thread.

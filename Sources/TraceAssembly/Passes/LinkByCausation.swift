@@ -4,8 +4,8 @@ internal import EventModel
 /// and whenever it was stored.
 ///
 /// Without such an event: no cause, or one that equals the correlation id, makes a root; a span id is a link; any
-/// other cause is unknown for now. An event that names itself is a root with a warning, unless its id is the
-/// correlation id too: then that is how its producer marks roots.
+/// other cause is unknown, which later passes may refine. An event that names itself is a root with a warning, unless
+/// its id is the correlation id too: then that is how its producer marks roots.
 func linkByCausation(_ assembly: inout Assembly) {
   let records = assembly.contents.records
   let correlation = assembly.contents.correlation

@@ -18,6 +18,8 @@ final class DiskNode {
 
   let number: UInt64
   var isNamed = true
+  /// The code that reading is refused with, and whether opening is, too.
+  var refusal: (code: Int32, opening: Bool)?
   /// As the process sees it.
   var content: [UInt8] = []
   /// Since the content was on the disk as a whole.

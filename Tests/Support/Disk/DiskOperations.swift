@@ -15,6 +15,7 @@ extension SimulatedDisk {
   func open(_ path: String, creates: Bool, mustBeNew: Bool = false) throws(Refusal) -> (node: DiskNode, isNew: Bool) {
     if let known = names[path] {
       if mustBeNew { throw refusal(Refusal.exists) }
+      if let refused = known.refusal, refused.opening { throw refusal(refused.code) }
       if let failure = try admit(.open) { throw refusal(failure.code) }
       return (known, false)
     }
@@ -34,6 +35,7 @@ extension SimulatedDisk {
   /// - Returns: how many bytes there were.
   func read(_ node: DiskNode, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(Refusal) -> Int {
     if let failure = try admit(.read) { throw refusal(failure.code) }
+    if let refused = node.refusal { throw refusal(refused.code) }
     let count = max(0, min(buffer.count, node.content.count - offset))
     if count == 0 { return 0 }
     unsafe node.content.withUnsafeBytes { all in

@@ -219,6 +219,11 @@ public final class SimulatedDisk: @unchecked Sendable {
     put(path, content)
   }
 
+  /// From now on a file cannot be read, or not even be opened and examined; nil: it can.
+  public func refuse(_ path: String, code: Int32?, opening: Bool = false) {
+    lock.withLock { names[path]?.refusal = code.map { ($0, opening) } }
+  }
+
   /// Deletes a file, durably.
   public func delete(_ path: String) {
     lock.withLock {

@@ -45,6 +45,7 @@ public struct SimulatedFiles: FileSystem {
       if let failure = try disk.admit(.examine) { throw disk.refusal(failure.code) }
       if disk.directories.contains(path) { return FileStatus(size: 0, inode: 0, isDirectory: true) }
       guard let node = disk.names[path] else { throw disk.refusal(SimulatedDisk.Refusal.notFound) }
+      if let refused = node.refusal, refused.opening { throw disk.refusal(refused.code) }
       return FileStatus(size: node.content.count, inode: node.number)
     }
   }
