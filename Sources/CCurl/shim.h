@@ -1,6 +1,9 @@
 // libcurl; curl_easy_setopt and curl_easy_getinfo are variadic, so there is one wrapper for each argument type.
 #pragma once
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 typedef size_t (*clew_curl_write)(char *bytes, size_t size, size_t count, void *context);
 typedef int (*clew_curl_progress)(
@@ -30,6 +33,17 @@ static inline CURLcode clew_curl_set_progress(CURL *curl, clew_curl_progress val
 }
 static inline CURLcode clew_curl_get_long(CURL *curl, CURLINFO info, long *value) {
   return curl_easy_getinfo(curl, info, value);
+}
+
+// How long sent bytes, keep-alive questions included, may stay without an answer before the system ends the connection.
+static inline int clew_curl_socket_made(void *milliseconds, curl_socket_t socket, curlsocktype purpose) {
+  unsigned int value = (unsigned int)(size_t)milliseconds;
+  if (purpose == CURLSOCKTYPE_IPCXN) setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value);
+  return CURL_SOCKOPT_OK;
+}
+static inline void clew_curl_set_user_timeout(CURL *curl, unsigned int milliseconds) {
+  curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, clew_curl_socket_made);
+  curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, (void *)(size_t)milliseconds);
 }
 
 // The result of a finished transfer of a multi handle; messages of other kinds do not exist.

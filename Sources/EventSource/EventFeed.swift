@@ -13,6 +13,8 @@ public struct FeedBatch: Sendable {
   public var refused = 0
   /// Pointers to events, which are not stored.
   public var links = 0
+  /// What readers of the store wrote into it of their progress since the batch before: the last word of each.
+  public var readers: [ReaderProgress] = []
   /// When it was handed over, everything the source had was read.
   public var isCaughtUp = false
 
@@ -58,6 +60,15 @@ public struct FeedHead: Equatable, Sendable {
   }
 }
 
+/// What a server says of those who read it.
+public struct ReaderReport: Equatable, Sendable {
+  public var readers: [ReaderProgress] = []
+  /// Why some may be missing; nil: these are all.
+  public var problem: String?
+
+  public init() {}
+}
+
 /// Why a feed cannot be read at the moment. It is tried again, for ever: what is wrong may be put right elsewhere.
 public struct FeedProblem: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Reason: String, Sendable {
@@ -100,8 +111,15 @@ public protocol EventFeed: AnyObject, Sendable {
   func read(from checkpoint: SourceCheckpoint?, into sink: any FeedSink) throws(FeedProblem)
   /// Asks for the head of the log, and for what lies behind `place`, on a connection of its own.
   func head(after place: SourcePosition?) throws(FeedProblem) -> FeedHead
+  /// Asks who else reads the log, and how far those are, on a connection of its own. Costs some seconds at most.
+  func readers() -> ReaderReport
   /// Ends the connection of `read`, which throws then and can begin again.
   func interrupt()
   /// Ends everything; nothing can be read any more.
   func cancel()
+}
+
+extension EventFeed {
+  /// None, where a kind of server knows of none.
+  public func readers() -> ReaderReport { ReaderReport() }
 }

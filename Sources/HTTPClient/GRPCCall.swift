@@ -203,6 +203,9 @@ public import Platform
     set(CURLOPT_TCP_KEEPALIVE, request.keepAliveSeconds > 0 ? 1 : 0)
     set(CURLOPT_TCP_KEEPIDLE, max(1, request.keepAliveSeconds))
     set(CURLOPT_TCP_KEEPINTVL, max(1, request.keepAliveSeconds))
+    if request.keepAliveTimeoutSeconds > 0 {
+      unsafe clew_curl_set_user_timeout(curl, UInt32(clamping: request.keepAliveTimeoutSeconds * 1000))
+    }
     set(CURLOPT_BUFFERSIZE, Self.bufferBytes)
     set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(options.connectSeconds * 1000)))
     set(CURLOPT_TIMEOUT_MS, request.deadlineSeconds.map { max(1, Int($0 * 1000)) } ?? 0)

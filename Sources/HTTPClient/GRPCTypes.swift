@@ -16,6 +16,9 @@ public struct GRPCRequest: Sendable {
   public var acceptsGzip = false
   /// Seconds of silence on the connection after which the system asks the other side whether it still exists; 0: never.
   public var keepAliveSeconds = 10
+  /// Seconds without an answer to that, or to anything that was sent, after which the connection is given up; 0: as the
+  /// system does.
+  public var keepAliveTimeoutSeconds = 10
 
   public init(server: String, path: String, message: [UInt8]) {
     self.server = server

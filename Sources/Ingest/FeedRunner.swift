@@ -15,6 +15,8 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
   struct Times {
     /// Between two questions for the head.
     var headSeconds = 5.0
+    /// Between two questions for those who read the log.
+    var readersSeconds = 15.0
     /// A batch that waits so long for the store ends the subscription: an unread connection would be ended by the
     /// server.
     var storeSeconds = 5.0
@@ -31,6 +33,7 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
     var stored: SourcePosition?
     var isConnected = false
     var isCaughtUp = false
+    var readers = ReaderBook()
     /// The last head showed that there is nothing that was not read.
     var headSaysCaughtUp = false
   }
@@ -258,7 +261,20 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
       status.position = batch.checkpoint?.position ?? status.position
       status.lastReadAt = now
     }
+    if !batch.readers.isEmpty { noteReaders { $0.take(batch.readers) } }
     noteState()
+  }
+
+  private func noteReaders(_ change: (inout ReaderBook) -> Void) {
+    lock.withLock {
+      change(&shared.readers)
+      let book = shared.readers
+      update { status in
+        status.readers = book.all
+        status.readersOmitted = book.omittedCount
+        status.readersProblem = book.problem
+      }
+    }
   }
 
   private func noteState() {
@@ -285,6 +301,7 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
 
   private func watchHead() {
     var seconds = min(1, times.headSeconds)
+    var askedAt: Instant?
     while pause(seconds) {
       seconds = times.headSeconds
       let (place, takenBefore) = lock.withLock { (shared.stored, shared.taken) }
@@ -296,6 +313,11 @@ final class FeedRunner: SourceRunner, FeedSink, @unchecked Sendable {
       }
       note(head, place)
       endIfSilent(head, place, takenBefore)
+      if askedAt.map({ Instant.now.seconds(since: $0) < times.readersSeconds }) ?? false { continue }
+      guard lock.withLock({ shared.isConnected }) else { continue }
+      askedAt = Instant.now
+      let report = feed.readers()
+      noteReaders { $0.take(report) }
     }
   }
 

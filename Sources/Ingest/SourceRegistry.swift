@@ -49,6 +49,12 @@ public struct SourceStatus: Sendable, Equatable {
   public var headObservedAt: Timestamp?
   /// Age in nanoseconds of the oldest event that is there and not stored; 0 if there is none, nil while it is unknown.
   public var lag: Int64?
+  /// Who else reads the event store, and how far those are.
+  public var readers: [ReaderProgress] = []
+  /// So many more are known of; their list is bounded.
+  public var readersOmitted = 0
+  /// Why readers may be missing, or what is said of them old.
+  public var readersProblem: String?
   /// When something was last read.
   public var lastReadAt: Timestamp?
 

@@ -2,6 +2,7 @@ public import EventModel
 public import EventSource
 import HTTPClient
 import Platform
+import WireFormats
 
 /// Follows `$all` of an EventStoreDB or KurrentDB by a subscription that begins behind the last stored place.
 public final class KurrentDBFeed: EventFeed, Sendable {
@@ -14,6 +15,8 @@ public final class KurrentDBFeed: EventFeed, Sendable {
 
   private struct State {
     var node: KurrentDBAddress.Host?
+    /// Who answered the last question for those who read.
+    var leader: KurrentDBAddress.Host?
     var subscription: GRPCCall?
     var wasInterrupted = false
     /// A head below the place of the subscription, as first seen in this subscription.
@@ -159,6 +162,57 @@ public final class KurrentDBFeed: EventFeed, Sendable {
     let first = next.first { record in behind.map { record.position > $0 } ?? true }
     head.rest = first.map { .since($0.created) } ?? .nothing
     return head
+  }
+
+  /// Asks the leader: a follower knows of no group, and is silent about projections.
+  public func readers() -> ReaderReport {
+    var report = ReaderReport()
+    guard state.withLock({ $0.node != nil }) else { return report }
+    var problems: [String] = []
+    do throws(FeedProblem) {
+      for message in try askLeader(ServiceReports.groupsPath, ServiceReports.groupsRequest) {
+        do throws(ProtobufError) {
+          report.readers += try ServiceReports.groups(message)
+        } catch { throw Self.unreadable(error) }
+      }
+    } catch { problems.append("groups: \(error)") }
+    do throws(FeedProblem) {
+      for message in try askLeader(ServiceReports.projectionsPath, ServiceReports.projectionsRequest) {
+        do throws(ProtobufError) {
+          if let projection = try ServiceReports.projection(message) { report.readers.append(projection) }
+        } catch { throw Self.unreadable(error) }
+      }
+    } catch { problems.append("projections: \(error)") }
+    if !problems.isEmpty { report.problem = problems.joined(separator: "; ") }
+    return report
+  }
+
+  private static func unreadable(_ error: ProtobufError) -> FeedProblem {
+    FeedProblem(.error, "the answer cannot be read: \(error.description)", hint: "")
+  }
+
+  /// None, where the server has no such service, or nothing to list.
+  private func askLeader(_ path: String, _ message: [UInt8]) throws(FeedProblem) -> [[UInt8]] {
+    guard let node = state.withLock({ $0.leader ?? $0.node }) else { return [] }
+    let seconds = min(address.deadlineSeconds, 3)
+    do throws(FeedProblem) {
+      var asked = node
+      var (messages, status) = try calls.collect(path, message, asked, seconds: seconds, fromLeader: true)
+      if let leader = ServerCalls.leader(status) {
+        asked = leader
+        (messages, status) = try calls.collect(path, message, asked, seconds: seconds, fromLeader: true)
+      }
+      switch status.code {
+      case 0: break
+      case GRPCStatus.unimplemented, GRPCStatus.notFound: messages = []
+      default: throw calls.problem(status, asked)
+      }
+      state.withLock { $0.leader = asked }
+      return messages
+    } catch {
+      state.withLock { $0.leader = nil }
+      throw error
+    }
   }
 
   /// A checkpoint may lie beyond the last visible record. But where the log grows below it, it is not the log that was

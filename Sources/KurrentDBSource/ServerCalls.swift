@@ -30,15 +30,17 @@ struct ServerCalls: Sendable {
     request.acceptsGzip = address.acceptsGzip
     // One interval of silence, then the answer must come within the time-out.
     request.keepAliveSeconds = Int(address.keepAliveIntervalSeconds.rounded(.up))
+    request.keepAliveTimeoutSeconds = Int(address.keepAliveTimeoutSeconds.rounded(.up))
     return request
   }
 
   /// A call with few answers.
   func collect(
-    _ path: String, _ message: [UInt8], _ host: KurrentDBAddress.Host, seconds: Double
+    _ path: String, _ message: [UInt8], _ host: KurrentDBAddress.Host, seconds: Double, fromLeader: Bool = false
   ) throws(FeedProblem) -> (messages: [[UInt8]], status: GRPCStatus) {
     var request = request(path, message, host)
     request.deadlineSeconds = seconds
+    if fromLeader { request.metadata.append(("requires-leader", "true")) }
     do throws(HTTPClientError) {
       let call = try GRPCCall(request, options: options)
       guard running.add(call) else { throw HTTPClientError(.interrupted, "the source is stopping", hint: "") }

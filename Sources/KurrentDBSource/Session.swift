@@ -61,10 +61,19 @@ final class Session {
 
   /// Hands over what there is; a place alone only now and then, or when it is wanted.
   func handOver(evenPlace: Bool) {
-    if reader.isConfirmed, told != reader.isCaughtUp {
-      told = reader.isCaughtUp
-      sink.connected(isCaughtUp: reader.isCaughtUp)
-    }
+    guard reader.isConfirmed else { return handOverBatch(evenPlace: evenPlace) }
+    if told == nil { tell(isCaughtUp: false) }
+    handOverBatch(evenPlace: evenPlace)
+    // Not before: "caught up" may have come in one piece with everything that was there.
+    if told != reader.isCaughtUp { tell(isCaughtUp: reader.isCaughtUp) }
+  }
+
+  private func tell(isCaughtUp: Bool) {
+    told = isCaughtUp
+    sink.connected(isCaughtUp: isCaughtUp)
+  }
+
+  private func handOverBatch(evenPlace: Bool) {
     guard !isOver, reader.hasNews else { return }
     if reader.batch.isEmpty, reader.refusedInBatch == 0, !evenPlace {
       let now = Instant.now

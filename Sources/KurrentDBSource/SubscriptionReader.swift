@@ -43,6 +43,9 @@ package final class SubscriptionReader {
   /// All that there was has come; until it falls behind.
   private(set) var isCaughtUp = false
   private(set) var isConfirmed = false
+  /// Since the batch before; at most `readersMax`, others come with their next checkpoint.
+  private var readers: [ReaderProgress.Key: ReaderProgress] = [:]
+  private static let readersMax = 1000
   private var resumeOfBatch: SourcePosition?
   private let bytesAhead: (events: Int, bytes: Int)
 
@@ -77,6 +80,8 @@ package final class SubscriptionReader {
     taken.refused = refusedInBatch
     taken.links = linksInBatch
     taken.isCaughtUp = isCaughtUp
+    taken.readers = Array(readers.values)
+    readers.removeAll()
     refusals = []
     refusedInBatch = 0
     linksInBatch = 0
@@ -145,6 +150,7 @@ package final class SubscriptionReader {
       linksInBatch += 1
       return
     }
+    if unsafe CheckpointEvents.mayBe(record.event.type, message) { unsafe noteReader(record.event, message) }
     switch record.created {
     case .read: break
     case .absent: return refuse("the event has no created", position)
@@ -157,6 +163,14 @@ package final class SubscriptionReader {
     case .blank: break
     case .refused(let reason): refuse(reason, position)
     }
+  }
+
+  private func noteReader(_ event: RecordedEvent, _ message: UnsafeRawBufferPointer) {
+    let found = unsafe CheckpointEvents.read(
+      stream: Array(message[event.stream]), type: Array(message[event.type]), data: Array(message[event.data]),
+      metadata: Array(message[event.metadata]))
+    guard let found, readers.count < Self.readersMax || readers[found.key] != nil else { return }
+    readers[found.key] = found
   }
 
   private func refuse(_ reason: String, _ position: SourcePosition) {

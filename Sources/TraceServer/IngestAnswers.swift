@@ -114,6 +114,9 @@ extension ClewAPI {
           json.member("headObservedAt", status?.headObservedAt)
           json.seconds("lagSeconds", status?.lag)
           json.member("lastReadAt", status?.lastReadAt)
+          json.array("readers", status?.readers ?? []) { Self.write($1, &$0) }
+          json.member("readersOmitted", count: status?.readersOmitted)
+          json.member("readersProblem", status?.readersProblem)
           json.array("checkpoints", source.checkpoints) { json, checkpoint in
             json.object {
               $0.member("subStream", checkpoint.subStream)
@@ -124,6 +127,40 @@ extension ClewAPI {
         }
       }
       json.warnings(storeWarnings())
+    }
+  }
+}
+
+extension ClewAPI {
+  /// One who reads an event store beside Clew.
+  private static func write(_ reader: ReaderProgress, _ json: inout JSONWriter) {
+    json.object { json in
+      json.member("kind", reader.kind.rawValue)
+      json.member("name", reader.name)
+      json.member("reads", reader.reads)
+      json.member("condition", reader.condition.rawValue)
+      json.member("conditionText", reader.conditionText)
+      json.member("reason", reader.reason)
+      json.array("checkpoint", reader.checkpoint.map(places) ?? []) { write($1, &$0) }
+      json.array("processed", reader.processed.map(places) ?? []) { write($1, &$0) }
+      json.member("parked", count: reader.parked.map { Int($0) })
+      json.member("inFlight", count: reader.inFlight.map { Int($0) })
+      json.member("connections", count: reader.connections)
+    }
+  }
+
+  private static func places(_ place: ReaderProgress.Place) -> [(stream: String, position: String)] {
+    switch place {
+    case .start: [("$all", "start")]
+    case .log(let position): [("$all", position.description)]
+    case .streams(let streams): streams.map { ($0.stream, "\($0.revision)") }
+    }
+  }
+
+  private static func write(_ place: (stream: String, position: String), _ json: inout JSONWriter) {
+    json.object { json in
+      json.member("stream", place.stream)
+      json.member("position", place.position)
     }
   }
 }

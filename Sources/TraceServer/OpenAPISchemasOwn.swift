@@ -52,7 +52,34 @@ extension OpenAPISchemas {
         Field(
           "lagSeconds", .number, "age of the oldest event that is there and not stored (event stores)", nullable: true),
         Field("lastReadAt", .time, "when something was last read", nullable: true),
+        Field("readers", .list(.reference("Reader")), "who else reads the event store"),
+        Field("readersOmitted", .integer, "readers beyond 1000, which are not listed", nullable: true),
+        Field("readersProblem", .text, "why readers may be missing, or old", nullable: true),
         Field("checkpoints", .list(.reference("Checkpoint")), "the last durable place of each sub-stream"),
+      ]
+    ),
+    (
+      "Reader",
+      [
+        Field("kind", .words(["persistent_subscription", "projection", "consumer"]), "what it is"),
+        Field("name", .text, "of the group, the projection, or the consumer's subscription"),
+        Field("reads", .text, "the stream that a group reads, or $all", nullable: true),
+        Field("condition", .words(["running", "stopped", "faulted", "other"]), "how it stands"),
+        Field("conditionText", .text, "the server's words for it"), Field("reason", .text, "of a fault"),
+        Field(
+          "checkpoint", .list(.reference("ReaderPlace")), "its last durable place, 100 streams at most; empty: unknown"),
+        Field(
+          "processed", .list(.reference("ReaderPlace")), "what it was given last, 100 streams at most; empty: unknown"),
+        Field("parked", .integer, "messages set aside after too many attempts", nullable: true),
+        Field("inFlight", .integer, "messages handed out and not confirmed", nullable: true),
+        Field("connections", .integer, "consumers connected", nullable: true),
+      ]
+    ),
+    (
+      "ReaderPlace",
+      [
+        Field("stream", .text, "$all for the whole log"),
+        Field("position", .text, "of the log, or the stream's revision; -1 or start: nothing yet"),
       ]
     ),
     (

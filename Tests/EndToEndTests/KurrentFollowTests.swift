@@ -91,6 +91,48 @@ import WireFormats
     #expect(try Clew.output(["export", "events", "--data", directory.path]) == expected)
   }
 
+  private func readers(_ clew: ClewServer) throws -> [String: JSONValue] {
+    let all = try clew.json("/api/v1/sources")["sources"]?[0]?["readers"]?.array ?? []
+    return Dictionary(all.map { ($0["name"]?.string ?? "", $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  @Test(
+    .enabled(if: TestSupport.hasSharedData, "needs the shared data"), arguments: ["es-24.10.14", "kdb-26.1.0"]
+  )
+  func `who else reads the store is listed, as its services say it`(_ version: String) throws {
+    let recordings = "\(TestSupport.sharedDataDirectory ?? "")/kurrentdb/\(version)/"
+    let directory = try TemporaryDirectory("readers")
+    let server = try KurrentServer()
+    try server.load(Self.fixture, call: 10)
+    try server.answers(recordings + "persistent-subscriptions.jsonl.gz")
+    try server.answers(recordings + "projections.jsonl")
+    let clew = try ClewServer(directory.path, ["--source", url(server)])
+    #expect(eventually(within: 60) { (try? readers(clew)["billing"]) != nil })
+    let billing = try #require(try readers(clew)["billing"])
+    #expect(billing["kind"]?.string == "persistent_subscription" && billing["reads"]?.string == "order-work")
+    #expect(billing["checkpoint"]?[0]?["stream"]?.string == "order-work", "\(billing)")
+    #expect(billing["parked"]?.int != nil && billing["condition"]?.string == "running", "\(billing)")
+    #expect(try readers(clew)["$streams"]?["kind"]?.string == "projection")
+    try clew.stop()
+  }
+
+  @Test(
+    .enabled(if: TestSupport.hasSharedData, "needs the shared data"), arguments: ["es-24.10.14", "kdb-26.1.0"]
+  )
+  func `who else reads the store is listed, as their checkpoints in it say it`(_ version: String) throws {
+    let recordings = "\(TestSupport.sharedDataDirectory ?? "")/kurrentdb/\(version)/"
+    let directory = try TemporaryDirectory("readers")
+    let server = try KurrentServer()
+    try server.load(recordings + "projections-and-groups-in-all.jsonl")
+    let clew = try ClewServer(directory.path, ["--source", url(server)])
+    #expect(eventually(within: 60) { (try? readers(clew)["billing"]) != nil })
+    let found = try readers(clew)
+    #expect(found["billing"]?["kind"]?.string == "persistent_subscription", "\(found.keys.sorted())")
+    #expect(found.values.contains { $0["kind"]?.string == "projection" }, "\(found.keys.sorted())")
+    #expect(found.values.allSatisfy { $0["checkpoint"]?[0] != nil }, "\(found)")
+    try clew.stop()
+  }
+
   @Test func `through TLS with a private authority`() throws {
     let certificates = try TestCertificates()
     let directory = try TemporaryDirectory("tls")
