@@ -74,13 +74,23 @@ extension ClewAPI {
 
   /// Ready: events are taken (where this process takes any), and the store answers.
   func ready() -> HTTPResponse {
-    var reasons = pipeline?.status.notReadyReasons ?? []
+    let status = pipeline?.status
+    var reasons = status?.notReadyReasons ?? []
+    // A source that fails makes nothing unready: what is stored is there, and others are taken.
+    let failing = (status?.sources ?? []).filter { $0.problem != nil }
     do throws(StoreError) { _ = try reader.statistics() } catch {
       reasons.append("the store does not answer: \(error)")
     }
     return Self.answer(status: reasons.isEmpty ? 200 : 503) { json in
       json.member("ready", reasons.isEmpty)
       json.array("reasons", reasons) { $0.string($1) }
+      json.array("sources", failing) { json, source in
+        json.object { json in
+          json.member("name", source.name)
+          json.member("state", source.state.rawValue)
+          json.member("problem", source.problem)
+        }
+      }
     }
   }
 

@@ -164,6 +164,14 @@ extension OpenAPISchemas {
       [
         Field("ready", .boolean, "events are taken and questions answered"),
         Field("reasons", .list(.text), "why not; empty if ready"),
+        Field("sources", .list(.reference("FailingSource")), "sources with a problem, which makes nothing unready"),
+      ]
+    ),
+    (
+      "FailingSource",
+      [
+        Field("name", .text, "as in /api/v1/sources"), Field("state", .text, "how it stands"),
+        Field("problem", .text, "what is wrong"),
       ]
     ),
   ]

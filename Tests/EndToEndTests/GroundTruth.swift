@@ -13,6 +13,8 @@ struct GroundTruth {
   var name: String
   var file: String
   var values: JSONValue
+  /// Event stores tell times in units of 100 ns, and truths of theirs have seven digits of a second.
+  private var hasShortTimes = false
 
   /// The files whose trees are known to the last edge: all of them beside the checkout, one committed.
   static let names =
@@ -29,15 +31,29 @@ struct GroundTruth {
     }
   }
 
+  /// Of what an event store holds.
+  init(_ name: String, ofStore values: JSONValue) {
+    self.name = name
+    self.values = values
+    file = ""
+    hasShortTimes = true
+  }
+
   /// `corr events edges roots orphans maxdepth first last`, sorted: the lines behind `traces_sha256`.
   func expectTraces(_ exported: [[UInt8]]) throws {
     let lines = try exported.map { line in
       let trace = try JSONValue.parse(line)
+      func time(_ key: String) -> String {
+        let text = trace[key]?.string ?? "?"
+        guard hasShortTimes else { return text }
+        let parts = text.dropLast().split(separator: ".")
+        let fraction = parts.count > 1 ? String(parts[1]) : ""
+        return "\(parts[0]).\((fraction + "0000000").prefix(7))Z"
+      }
       func number(_ key: String) -> String { trace[key]?.int.map(String.init) ?? "?" }
       return [
         trace["correlationId"]?.string ?? "?", number("eventCount"), number("edgeCount"), number("rootCount"),
-        number("orphanCount"), number("depth"), trace["firstEventAt"]?.string ?? "?",
-        trace["lastEventAt"]?.string ?? "?",
+        number("orphanCount"), number("depth"), time("firstEventAt"), time("lastEventAt"),
       ].joined(separator: " ")
     }
     #expect(lines == lines.sorted(), "export traces is sorted")

@@ -91,6 +91,17 @@ import WireFormats
     #expect(try Clew.output(["export", "events", "--data", directory.path]) == expected)
   }
 
+  @Test func `readiness names a source that is not there, and stays`() throws {
+    let directory = try TemporaryDirectory("absent")
+    let address = "kurrentdb://127.0.0.1:1?tls=false&name=shop&maxDiscoverAttempts=1"
+    let clew = try ClewServer(directory.path, ["--source", address])
+    #expect(eventually(within: 30) { (try? clew.json("/readyz")["sources"]?[0]?["state"]?.string) == "retrying" })
+    let ready = try clew.json("/readyz")
+    #expect(ready["ready"]?.bool == true)
+    #expect(ready["sources"]?[0]?["problem"]?.string?.contains("127.0.0.1:1") == true, "\(ready)")
+    try clew.stop()
+  }
+
   private func readers(_ clew: ClewServer) throws -> [String: JSONValue] {
     let all = try clew.json("/api/v1/sources")["sources"]?[0]?["readers"]?.array ?? []
     return Dictionary(all.map { ($0["name"]?.string ?? "", $0) }, uniquingKeysWith: { first, _ in first })
