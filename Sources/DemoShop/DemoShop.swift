@@ -1,19 +1,23 @@
 import EventModel
-import HTTPClient
 public import Platform
-import WireFormats
 
 /// A small event-sourced shop, for `clew demo`: registrations, orders, payments and shipments with a process manager,
-/// failures, retries and a slow projection. It posts its events and handler reports to a server, at a steady rate, as
-/// any application would. What happens is a function of the seed; only when it happens depends on the clock.
+/// failures, retries and a slow projection. It posts its events to a server of Clew, or writes them to an event store
+/// that Clew follows, at a steady rate, as any application would; its handlers report to Clew. What happens is a
+/// function of the seed; only when it happens depends on the clock, and with an event store on what that gives back.
 public final class DemoShop: Sendable {
   public struct Options: Sendable {
     /// `http://127.0.0.1:9797`, without a path.
     public var server: String
     public var ordersPerMinute: Double
     public var seed: UInt64
-    /// History that is posted at the start, so that every view has something at once.
+    /// History that is posted at the start, so that every view has something at once. An event store stamps events
+    /// itself, so there it has none.
     public var historySeconds: Double
+    /// Nil: events are posted to Clew.
+    public var store: EventStoreAccess?
+    /// Name of the source that Clew reads the event store as.
+    public var source = "shop"
 
     public init(server: String, ordersPerMinute: Double = 120, seed: UInt64 = 1, historySeconds: Double = 240) {
       self.server = server
@@ -34,6 +38,8 @@ public final class DemoShop: Sendable {
     /// Posts in a row that failed, and why the last one did.
     public var failures = 0
     public var problem: String?
+    /// Why the consumer of the event store does not work at the moment.
+    public var groupProblem: String?
 
     public init() {}
   }
@@ -46,52 +52,91 @@ public final class DemoShop: Sendable {
   /// Records of one post; the server takes more, but a post should be short.
   private static let postRecordsMax = 1000
   private static let tickSeconds = 0.2
+  /// An event store stamps events when they are written, so they must be written when they are due.
+  private static let storeTickSeconds = 0.01
 
   private let options: Options
   private let clock: any WallClock
   private let log: Log
-  private let client: HTTPClient
+  private let clew: ClewPost
   private let wake = Lock()
   private let control = Locked(Control())
-  private let thread = Locked<WorkerThread?>(nil)
+  private let threads = Locked<[WorkerThread]>([])
 
   public init(options: Options, clock: any WallClock = SystemClock(), log: Log) {
     self.options = options
     self.clock = clock
     self.log = log
-    client = HTTPClient(options: HTTPClientOptions(connectSeconds: 2, requestSeconds: 30))
+    clew = ClewPost(server: options.server)
   }
 
   public var progress: Progress { control.withLock { $0.progress } }
 
-  /// Opens the shop: a thread of its own posts until `stop`.
-  public func start() {
-    let worker = WorkerThread(name: "demo shop") { self.run() }
-    thread.withLock { $0 = worker }
+  /// Makes what the event store must have before the shop opens.
+  ///
+  /// - Throws: what is wrong with the event store, or with the rights there.
+  public static func prepare(_ store: EventStoreAccess) throws(ShopProblem) {
+    try MailGroup(store, seed: 0).prepare()
   }
 
-  /// Closes the shop and waits for its thread.
+  /// Opens the shop: threads of its own work until `stop`.
+  public func start() {
+    var workers = [WorkerThread(name: "demo shop") { self.run() }]
+    if let store = options.store {
+      workers.append(WorkerThread(name: "demo mailer") { self.sendMails(store) })
+    }
+    threads.withLock { $0 = workers }
+  }
+
+  /// Closes the shop and waits for its threads.
   public func stop() {
     control.withLock { $0.stopping = true }
     wake.withLock { wake.wakeAll() }
-    thread.withLock { worker in
-      defer { worker = nil }
-      return worker
-    }?.join()
+    let workers = threads.withLock { workers in
+      defer { workers = [] }
+      return workers
+    }
+    for worker in workers { worker.join() }
   }
 
   private func run() {
-    let start = clock.now().advanced(byNanoseconds: -Int64(options.historySeconds * 1e9))
+    let store: any ShopStore = options.store.map { EventStoreAppend($0, seed: options.seed) } ?? clew
+    let hasStore = options.store != nil
+    let history = hasStore ? 0 : options.historySeconds
+    let setting = ShopSetting(source: hasStore ? options.source : "shop", mailsAreReactions: hasStore)
     var simulation = ShopSimulation(
-      seed: options.seed, start: start, ordersPerMinute: max(0.1, options.ordersPerMinute))
+      seed: options.seed, start: clock.now().advanced(byNanoseconds: -Int64(history * 1e9)),
+      ordersPerMinute: max(0.1, options.ordersPerMinute), setting: setting)
+    // Reports go together, five times a second.
+    var reports: [[UInt8]] = []
+    var reported = Instant.now
     while !stopping {
       let now = clock.now()
       let records = simulation.records(until: now, limit: Self.postRecordsMax)
-      if !records.isEmpty { deliver(records) }
+      reports += records.filter { $0.kind == .report }.map(\.line)
+      if records.isEmpty { store.idle() } else { deliver(records, store) }
+      if !reports.isEmpty, !hasStore || Instant.now.seconds(since: reported) >= Self.tickSeconds {
+        deliver(reports)
+        reports = []
+        reported = Instant.now
+      }
       if records.count == Self.postRecordsMax { continue }
       control.withLock { $0.progress.historyDone = true }
-      pause(Self.tickSeconds)
+      pause(hasStore ? Self.storeTickSeconds : Self.tickSeconds)
     }
+  }
+
+  /// The consumer of the event store.
+  private func sendMails(_ store: EventStoreAccess) {
+    let group = MailGroup(store, seed: options.seed)
+    group.run(
+      MailGroup.Shop(
+        source: options.source, isStopping: { self.stopping }, pause: { self.pause($0) },
+        report: { self.deliver($0) },
+        problem: { problem in
+          if let problem { self.log.limitedWarning("shop", problem) }
+          self.control.withLock { $0.progress.groupProblem = problem }
+        }))
   }
 
   private var stopping: Bool { control.withLock { $0.stopping } }
@@ -103,42 +148,37 @@ public final class DemoShop: Sendable {
     }
   }
 
-  /// Posts until the server has taken it: identity makes a repeated post harmless.
-  private func deliver(_ records: [ShopRecord]) {
-    let events = records.filter { $0.kind == .event }
-    let reports = records.filter { $0.kind == .report }
-    if !post(events, "/api/v1/events?source=shop") || !post(reports, "/api/v1/handler-reports") { return }
+  /// Writes until it is taken: identity makes a repeated post harmless.
+  private func deliver(_ records: [ShopRecord], _ store: any ShopStore) {
+    let events = records.compactMap(\.event)
+    if !events.isEmpty, !retry("events", { () throws(ShopProblem) in try store.write(events) }) { return }
     control.withLock { control in
       control.progress.events += events.count
-      control.progress.reports += reports.count
       for sample in records.lazy.compactMap(\.completes) {
         if sample.failed { control.progress.failedSample = sample } else { control.progress.sample = sample }
       }
     }
   }
 
-  private func post(_ records: [ShopRecord], _ path: String) -> Bool {
-    if records.isEmpty { return true }
-    var body: [UInt8] = []
-    for record in records { body += record.line + [0x0a] }
+  private func deliver(_ reports: [[UInt8]]) {
+    if !retry("handler reports", { () throws(ShopProblem) in try self.clew.report(reports) }) { return }
+    control.withLock { $0.progress.reports += reports.count }
+  }
+
+  /// - Returns: false if the shop closes before it went well.
+  private func retry(_ what: String, _ body: () throws(ShopProblem) -> Void) -> Bool {
     var attempt = 0
     while !stopping {
-      let problem: String
-      do {
-        let answer = try client.request(
-          "POST", options.server + path, headers: [("Content-Type", "application/x-ndjson")], body: body)
-        if answer.status == 200 {
-          control.withLock { ($0.progress.failures, $0.progress.problem) = (0, nil) }
-          return true
-        }
-        problem = "status \(answer.status): \(answer.text.prefix(200))"
+      do throws(ShopProblem) {
+        try body()
+        if attempt > 0 { control.withLock { ($0.progress.failures, $0.progress.problem) = (0, nil) } }
+        return true
       } catch {
-        problem = error.message
+        attempt += 1
+        log.limitedWarning("shop", "cannot deliver \(what): \(error)")
+        control.withLock { ($0.progress.failures, $0.progress.problem) = (attempt, error.description) }
+        pause(min(5, 0.2 * Double(attempt)))
       }
-      attempt += 1
-      log.limitedWarning("shop", "cannot post to \(path): \(problem)")
-      control.withLock { ($0.progress.failures, $0.progress.problem) = (attempt, problem) }
-      pause(min(5, 0.2 * Double(attempt)))
     }
     return false
   }

@@ -8,16 +8,17 @@ struct OrderFlow {
   /// How far the slow projection is behind when this order is placed.
   private let projectionDelay: Int64
 
-  private init(_ random: ShopRandom, number: Int, projectionDelay: Int64) {
-    plan = FlowPlan(random: random)
+  private init(_ random: ShopRandom, _ setting: ShopSetting, number: Int, projectionDelay: Int64) {
+    plan = FlowPlan(random: random, setting: setting)
     self.number = number
     self.projectionDelay = projectionDelay
   }
 
   static func plan(
-    _ random: ShopRandom, number: Int, at start: Timestamp, customer: Int, projectionDelay: Int64
+    _ random: ShopRandom, _ setting: ShopSetting, number: Int, at start: Timestamp, customer: Int,
+    projectionDelay: Int64
   ) -> [ShopRecord] {
-    var flow = OrderFlow(random, number: number, projectionDelay: projectionDelay)
+    var flow = OrderFlow(random, setting, number: number, projectionDelay: projectionDelay)
     flow.place(at: start, customer: customer)
     return flow.plan.finished()
   }
@@ -119,6 +120,7 @@ struct OrderFlow {
   }
 
   private mutating func mail(_ type: String, _ cause: FlowPlan.Event) {
+    if plan.setting.mailsAreReactions { return }
     let sent = plan.event(
       type, "mail-\(number)", by: .mailer, at: after(cause, 320), cause: cause.id,
       data: [("template", .string(type))])
@@ -136,8 +138,10 @@ struct OrderFlow {
 
 /// A new customer, greeted by mail; the mail server has its days.
 enum RegistrationFlow {
-  static func plan(_ random: ShopRandom, number: Int, at start: Timestamp) -> [ShopRecord] {
-    var plan = FlowPlan(random: random)
+  static func plan(
+    _ random: ShopRandom, _ setting: ShopSetting, number: Int, at start: Timestamp
+  ) -> [ShopRecord] {
+    var plan = FlowPlan(random: random, setting: setting)
     let customer = "customer-\(number)"
     let registered = plan.event(
       "CustomerRegistered", customer, by: .registration, at: start, cause: nil, schema: "1",

@@ -1,9 +1,10 @@
 import EventModel
 
-/// The shop's life: which records happen when. A function of seed, start and rate alone.
+/// The shop's life: which records happen when. A function of seed, start, rate and setting alone.
 struct ShopSimulation: Sendable {
   private var random: ShopRandom
   private let ordersPerMinute: Double
+  private let setting: ShopSetting
   private let start: Timestamp
   private var nextOrder: Timestamp
   private var nextRegistration: Timestamp
@@ -13,7 +14,8 @@ struct ShopSimulation: Sendable {
   /// Binary heap by time; bounded by the rate times the longest flow.
   private var heap: [ShopRecord] = []
 
-  init(seed: UInt64, start: Timestamp, ordersPerMinute: Double) {
+  init(seed: UInt64, start: Timestamp, ordersPerMinute: Double, setting: ShopSetting = ShopSetting()) {
+    self.setting = setting
     random = ShopRandom(seed: seed)
     self.ordersPerMinute = ordersPerMinute
     self.start = start
@@ -36,15 +38,15 @@ struct ShopSimulation: Sendable {
     // The projection falls behind for a minute, then it is restarted and catches up.
     let age = nextOrder.since(start) % 60_000_000_000
     let flow = OrderFlow.plan(
-      ShopRandom(seed: random.next()), number: 1000 + orders, at: nextOrder, customer: random.number(1...customers),
-      projectionDelay: age / 10)
+      ShopRandom(seed: random.next()), setting, number: 1000 + orders, at: nextOrder,
+      customer: random.number(1...customers), projectionDelay: age / 10)
     push(flow)
     nextOrder = nextOrder.advanced(byNanoseconds: pause(ordersPerMinute))
   }
 
   private mutating func register() {
     customers += 1
-    push(RegistrationFlow.plan(ShopRandom(seed: random.next()), number: customers, at: nextRegistration))
+    push(RegistrationFlow.plan(ShopRandom(seed: random.next()), setting, number: customers, at: nextRegistration))
     nextRegistration = nextRegistration.advanced(byNanoseconds: pause(ordersPerMinute / 4))
   }
 

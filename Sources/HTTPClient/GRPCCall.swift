@@ -1,8 +1,8 @@
 import CCurl
 public import Platform
 
-/// One gRPC call with one request message and any number of answers, on a connection of its own: calls that share a
-/// connection starve when one of them is not read.
+/// One gRPC call on a connection of its own (calls that share a connection starve when one of them is not read), with any
+/// number of answers to one message, or to many (`GRPCRequest.keepsSending`, `send`).
 ///
 /// Used by one thread, but for `cancel`. Nothing is read from the connection while nobody is in `receive`: then the
 /// server feels the back-pressure, and ends the call after the time-out of its pings (event stores: 20 s). Whoever has
@@ -23,6 +23,8 @@ public import Platform
   private let headers: HeaderLines
   private let call: TransferCall
   private let options: HTTPClientOptions
+  /// Of a call that keeps sending.
+  private let upload: GRPCUpload?
   private let isCancelled = Locked(false)
   private var reason: UnsafeMutablePointer<CChar>
   private static let errorBytes = 256
@@ -36,9 +38,10 @@ public import Platform
   public init(_ request: GRPCRequest, options: HTTPClientOptions = HTTPClientOptions()) throws(HTTPClientError) {
     CurlLibrary.prepare()
     let url = try CheckedURL(request.server + request.path)
+    let first = GRPCFrames.framed(request.message)
     call = TransferCall(
-      method: "POST", url: url, headers: Self.headers(of: request), body: Self.framed(request.message),
-      seconds: request.deadlineSeconds)
+      method: "POST", url: url, headers: Self.headers(of: request), body: first, seconds: request.deadlineSeconds)
+    upload = request.keepsSending ? GRPCUpload(first) : nil
     self.options = options
     headers = try HeaderLines(call, options)
     answer = GRPCAnswer(messageBytesMax: request.messageBytesMax)
@@ -59,6 +62,17 @@ public import Platform
     unsafe curl_multi_cleanup(multi)
     unsafe reason.deallocate()
   }
+
+  /// Says one more message; it goes out while somebody is in `receive`.
+  ///
+  /// - Precondition: the request keeps sending.
+  public func send(_ message: [UInt8]) {
+    guard let upload else { preconditionFailure("the request said that its message is the only one") }
+    upload.add(GRPCFrames.framed(message))
+  }
+
+  /// Nothing more will be said; the server may still answer.
+  public func finishSending() { upload?.finish() }
 
   /// Ends the call from any thread: a waiting `receive` returns at once.
   public func cancel() {
@@ -113,6 +127,8 @@ public import Platform
     answer.messageCount = 0
     while true {
       if isCancelled.withLock({ $0 }) { return .ended(Self.endedByUs) }
+      // The upload rests while there is nothing to say.
+      if let upload, upload.mustWake { unsafe curl_easy_pause(curl, 0) }
       var running: Int32 = 0
       let before = answer.messageCount
       guard unsafe curl_multi_perform(multi, &running) == CURLM_OK else {
@@ -184,13 +200,6 @@ public import Platform
     return headers + request.metadata
   }
 
-  private static func framed(_ message: [UInt8]) -> [UInt8] {
-    precondition(message.count <= Int(UInt32.max), "a message of gRPC has at most 4 GiB")
-    let length = UInt32(message.count)
-    let prefix = [0] + stride(from: UInt32(24), through: 0, by: -8).map { UInt8(truncatingIfNeeded: length >> $0) }
-    return prefix + message
-  }
-
   private func configure(_ request: GRPCRequest) {
     set(CURLOPT_URL, call.url.text)
     set(CURLOPT_PROTOCOLS_STR, "http,https")
@@ -214,12 +223,7 @@ public import Platform
     if let file = options.caFile { set(CURLOPT_CAINFO, file) }
     if let file = options.clientCertificateFile { set(CURLOPT_SSLCERT, file) }
     if let file = options.clientKeyFile { set(CURLOPT_SSLKEY, file) }
-    let body = call.body ?? []
-    unsafe clew_curl_set_size(curl, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
-    unsafe body.withUnsafeBytes { raw in
-      // Copied: the pointer is valid in here only.
-      _ = unsafe clew_curl_set_pointer(curl, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: raw.baseAddress))
-    }
+    setBody()
     let context = unsafe Unmanaged.passUnretained(answer).toOpaque()
     unsafe clew_curl_set_pointer(curl, CURLOPT_ERRORBUFFER, reason)
     unsafe clew_curl_set_pointer(curl, CURLOPT_WRITEDATA, context)
@@ -227,6 +231,23 @@ public import Platform
     unsafe clew_curl_set_write(curl, CURLOPT_WRITEFUNCTION, grpcReceivedBody)
     unsafe clew_curl_set_write(curl, CURLOPT_HEADERFUNCTION, grpcReceivedHeader)
     unsafe clew_curl_set_list(curl, CURLOPT_HTTPHEADER, headers.first)
+  }
+
+  private func setBody() {
+    if let upload {
+      set(CURLOPT_POST, 1)
+      unsafe clew_curl_set_size(curl, CURLOPT_POSTFIELDSIZE_LARGE, -1)
+      let context = unsafe Unmanaged.passUnretained(upload).toOpaque()
+      unsafe clew_curl_set_pointer(curl, CURLOPT_READDATA, context)
+      unsafe clew_curl_set_write(curl, CURLOPT_READFUNCTION, grpcSendsBody)
+      return
+    }
+    let body = call.body ?? []
+    unsafe clew_curl_set_size(curl, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+    unsafe body.withUnsafeBytes { raw in
+      // Copied: the pointer is valid in here only.
+      _ = unsafe clew_curl_set_pointer(curl, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: raw.baseAddress))
+    }
   }
 
   private func set(_ option: CURLoption, _ value: Int) { unsafe clew_curl_set_long(curl, option, value) }

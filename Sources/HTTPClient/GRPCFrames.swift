@@ -23,6 +23,14 @@ struct GRPCFrames {
   /// What is kept of a split message; never more than one message and its prefix.
   var keptBytes: Int { rest.count }
 
+  /// A message with its prefix, as it is sent.
+  static func framed(_ message: [UInt8]) -> [UInt8] {
+    precondition(message.count <= Int(UInt32.max), "a message of gRPC has at most 4 GiB")
+    let length = UInt32(message.count)
+    let prefix = [0] + stride(from: UInt32(24), through: 0, by: -8).map { UInt8(truncatingIfNeeded: length >> $0) }
+    return prefix + message
+  }
+
   /// - Parameter body: false: no more messages are wanted, this one was taken.
   mutating func take(
     _ chunk: UnsafeRawBufferPointer, while body: (GRPCMessage) -> Bool

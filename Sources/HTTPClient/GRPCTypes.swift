@@ -6,8 +6,10 @@ public struct GRPCRequest: Sendable {
   public var path: String
   /// Added to what gRPC itself demands; names in lower case. Values may be secrets: they are never shown.
   public var metadata: [(name: String, value: String)] = []
-  /// The one message of the request, without its prefix.
+  /// The first message of the request, without its prefix; the only one, unless it keeps sending.
   public var message: [UInt8]
+  /// More messages follow, by `GRPCCall.send`; this side of the call stays open until `GRPCCall.finishSending`.
+  public var keepsSending = false
   /// After so long without the end of the call it ends with `.timeout`; nil: never.
   public var deadlineSeconds: Double?
   /// A longer message ends the call before it is collected. Official clients of event stores take 17 MiB.

@@ -113,6 +113,37 @@ import Testing
     }
   }
 
+  @Test func `a call that keeps sending is answered message by message, until a side has said enough`() throws {
+    let server = try PythonServer()
+    var request = server.request("Chat", "0")
+    request.keepsSending = true
+    let call = try GRPCCall(request)
+    var texts: [String] = []
+    func next() throws -> GRPCCall.Progress {
+      try call.receive(until: Instant.now.advanced(bySeconds: 30)) { message in
+        texts.append(unsafe String(decoding: message.bytes, as: UTF8.self))
+      }
+    }
+    #expect(try next() == .open)
+    for number in 1...50 {
+      // Each time the upload rests before something is said again.
+      call.send(Array("\(number)".utf8))
+      while texts.count <= number { #expect(try next() == .open) }
+    }
+    call.send([UInt8](repeating: 0x78, count: 3_000_000))
+    while texts.count < 52 { #expect(try next() == .open) }
+    #expect(texts.last?.utf8.count == 3_000_006)
+    #expect(texts.dropLast() == (0...50).map { "again \($0)" }[...])
+    call.finishSending()
+    #expect(try call.collect(until: Instant.now.advanced(bySeconds: 30)).status.code == 0)
+
+    let other = try GRPCCall(request)
+    other.send(Array("enough".utf8))
+    let end = try other.collect(until: Instant.now.advanced(bySeconds: 30))
+    // The server resets the stream behind its status: what it said just before may be lost with it.
+    #expect(end.status.code == GRPCStatus.aborted && end.messages.count <= 1)
+  }
+
   @Test func `a server that speaks no gRPC is told from one that refuses`() throws {
     let server = try TestServer()
     let request = GRPCRequest(server: server.url, path: "/hello", message: [])

@@ -32,4 +32,27 @@ import WireFormats
     #expect(outcome["firstDifference"]?.isNull == true, "\(outcome)")
     #expect(count > 50)
   }
+  @Test(
+    .enabled(
+      if: TestSupport.pythonClient("kurrentdb") != nil && TestSupport.pythonClient("eventstoredb") != nil,
+      Comment(rawValue: TestSupport.pythonClientHint)),
+    arguments: ["kurrentdb", "eventstoredb"])
+  func `a real client writes, and reads a group that gives again what is asked for and parks what is refused`(
+    _ client: String
+  ) throws {
+    let server = try KurrentServer()
+    let python = try #require(TestSupport.pythonClient(client))
+    let program = TestSupport.packageRoot + "/Tests/KurrentServerTests/Programs/write.py"
+    let scheme = client == "kurrentdb" ? "kurrentdb" : "esdb"
+    let uri = "\(scheme)://\(server.address)?tls=false"
+    let result = try ChildProcess.run(python, [program, client, uri], seconds: 120)
+    try #require(result.exitCode == 0, "\(client): \(result.errorText.suffix(2000))")
+    let outcome = try JSONValue.parse(result.output)
+    let seen = (outcome["seen"]?.array ?? []).map { [$0[1]?.int, $0[2]?.int] }
+    let wanted = [0, 1, 3, 4, 5, 7, 8, 9, 11]
+    #expect(seen.dropLast() == wanted.map { [$0, 0] }[...], "\(outcome)")
+    #expect(seen.last == [3, 1] && outcome["parked"]?.int == 1 && outcome["inFlight"]?.int == 0, "\(outcome)")
+    #expect(outcome["source"]?.string == "$all", "\(outcome)")
+    #expect(try server.counter("events") == 12)
+  }
 }

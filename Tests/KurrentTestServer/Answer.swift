@@ -85,8 +85,14 @@ class Answer {
   /// A refusal that goes with the headers, without a body.
   var refusal: CallStatus? { nil }
   var headers: [(name: String, value: String)] { [] }
-  /// A subscription, which hears of new events.
+  /// It hears of new events.
   var isLive: Bool { false }
+
+  /// One message of a call on which the client keeps sending; the first one, too.
+  func take(_ message: UnsafeRawBufferPointer) {}
+
+  /// The client has said everything, or has gone.
+  func clientFinished() {}
 
   /// Appends framed messages, at most `messagesMax` and about a quarter of a mebibyte; says how many and what follows.
   func produce(into out: ByteQueue, messagesMax: Int, now: UInt64) -> (count: Int, then: Produced) {

@@ -20,7 +20,7 @@ final class Append: Answer {
           }
         } else if outer.number == 2 {
           let event = NewEvent(proposed: outer.slice, stream: stream)
-          (position, revision) = services.log.append(event)
+          (position, revision) = services.append(event)
         }
       }
     }

@@ -46,6 +46,7 @@ struct User {
   var name: String
   var password: String
   var mayReadAll: Bool
+  var mayWrite: Bool
 }
 
 struct Member {

@@ -27,6 +27,11 @@ final class Call {
   private(set) var sentMessages = 0
   var end = "open"
 
+  /// The client keeps sending: the call begins with its first message, and later ones are taken as they come.
+  private var isOpenEnded: Bool { path.hasSuffix("BatchAppend") || path.hasSuffix("PersistentSubscriptions/Read") }
+  private var hasBegun = false
+  private var firstMessage: [UInt8]?
+
   private static let requestBytesMax = 64 << 20
 
   init(id: Int32, number: Int, connection: Connection) {
@@ -45,6 +50,30 @@ final class Call {
 
   func add(body bytes: UnsafeRawBufferPointer) {
     if request.count + bytes.count <= Self.requestBytesMax { request.append(bytes) }
+    if isOpenEnded { takeMessages() }
+  }
+
+  /// Hands over the messages of an open-ended call that are complete.
+  private func takeMessages() {
+    var taken = 0
+    forEachFrame(request.bytes) { message in
+      if firstMessage == nil { firstMessage = Array(message) }
+      begin(connection.server)
+      answer?.take(message)
+      taken += 5 + message.count
+    }
+    request.removeFirst(taken)
+    if taken > 0 { wake() }
+  }
+
+  /// Nobody is there any more.
+  func gone() { answer?.clientFinished() }
+
+  /// The client has said everything.
+  func asked() {
+    begin(connection.server)
+    answer?.clientFinished()
+    wake()
   }
 
   func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
@@ -53,7 +82,7 @@ final class Call {
 
   /// The first message of the request.
   var message: [UInt8] {
-    var first: [UInt8]?
+    var first = firstMessage
     forEachMessage { bytes in if first == nil { first = Array(bytes) } }
     return first ?? []
   }
@@ -67,6 +96,8 @@ final class Call {
   // MARK: The answer
 
   func begin(_ server: Server) {
+    if hasBegun { return }
+    hasBegun = true
     if method == "GET" {
       let page = server.services.pages[path]
       respond([("content-type", "application/json")], status: page == nil ? 404 : 200, body: page ?? [])

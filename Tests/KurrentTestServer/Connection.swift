@@ -52,6 +52,8 @@ final class Connection {
   private func take(_ bytes: UnsafeRawBufferPointer) {
     if session == nil {
       preface.append(bytes)
+      // TLS where there is none: what a real server says to that.
+      if preface.bytes.first == 0x16 { return refuse() }
       if preface.count < 3 { return }
       if !isHTTP1 && preface.bytes.starts(with: "PRI".utf8) {
         openSession()
@@ -69,6 +71,12 @@ final class Connection {
   private func feed(_ bytes: UnsafeRawBufferPointer) {
     let taken = nghttp2_session_mem_recv(session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     if taken < 0 { close("protocol error") }
+  }
+
+  private func refuse() {
+    preface.removeAll()
+    output.append("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    endsAfterFlush = true
   }
 
   private func answerHTTP1() {
@@ -124,6 +132,7 @@ final class Connection {
   func close(_ reason: String) {
     if isClosed { return }
     isClosed = true
+    for call in calls.values { call.gone() }
     for call in calls.values where call.end == "open" || call.end == "hangs" { call.end = reason }
     if tears {
       var linger = linger(l_onoff: 1, l_linger: 0)
@@ -255,10 +264,12 @@ final class Connection {
     calls[stream] = server.newCall(stream, self)
   }
 
-  private func asked(_ stream: Int32) { calls[stream]?.begin(server) }
+  private func asked(_ stream: Int32) { calls[stream]?.asked() }
 
   private func ended(_ stream: Int32, _ code: UInt32) {
-    if let call = calls.removeValue(forKey: stream), call.end == "open" || call.end == "hangs" {
+    guard let call = calls.removeValue(forKey: stream) else { return }
+    call.gone()
+    if call.end == "open" || call.end == "hangs" {
       call.end = code == 0 ? "ended" : "reset by the client"
     }
   }

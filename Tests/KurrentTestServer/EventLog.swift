@@ -188,6 +188,7 @@ struct EventFacts {
   var type = UnsafeRawBufferPointer(start: nil, count: 0)
   var stream = UnsafeRawBufferPointer(start: nil, count: 0)
   var created: UInt64 = 0
+  var id = EventID()
 
   /// Nil for an answer that is no event. The record of the log counts: where a link was resolved, the link.
   init?(_ message: UnsafeRawBufferPointer) {
@@ -208,6 +209,7 @@ struct EventFacts {
     var fields = Fields(record)
     while fields.next() {
       switch fields.number {
+      case 1: id = EventID(message: fields.slice)
       case 2:
         var name = Fields(fields.slice)
         while name.next() { if name.number == 3 { stream = name.slice } }

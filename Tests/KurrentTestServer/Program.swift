@@ -8,6 +8,7 @@ import Glibc
   static func main() {
     signal(SIGPIPE, SIG_IGN)
     var port = 0
+    var address = "127.0.0.1"
     var files: (certificate: String, key: String)?
     var authority: String?
     var commands: [String] = []
@@ -15,6 +16,7 @@ import Glibc
     while let argument = arguments.popFirst() {
       switch argument {
       case "--port": port = arguments.popFirst().flatMap { Int($0) } ?? 0
+      case "--address": address = arguments.popFirst() ?? ""
       case "--tls": if let first = arguments.popFirst(), let second = arguments.popFirst() { files = (first, second) }
       case "--client-ca": authority = arguments.popFirst()
       case "--do": if let command = arguments.popFirst() { commands.append(command) }
@@ -23,7 +25,7 @@ import Glibc
     }
     do {
       let tls = try files.map { try TLSFiles(certificate: $0.certificate, key: $0.key, clientAuthority: authority) }
-      let server = try Server(port: port, tls: tls)
+      let server = try Server(address: address, port: port, tls: tls)
       for command in commands {
         let answer = String(decoding: server.execute(Array(command.utf8)), as: UTF8.self)
         if !answer.contains("\"ok\":true") { fail(answer) }

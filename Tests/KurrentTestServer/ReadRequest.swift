@@ -101,6 +101,12 @@ struct EventFilter {
   var window: UInt64?
   var multiplier: UInt64 = 0
 
+  /// One stream, and whatever begins with its name.
+  init(streamPrefix: String) {
+    isOnStream = true
+    prefixes = [streamPrefix]
+  }
+
   init(_ bytes: UnsafeRawBufferPointer) {
     var fields = Fields(bytes)
     while fields.next() {

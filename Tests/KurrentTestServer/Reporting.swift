@@ -24,7 +24,7 @@ extension Server {
       services.behaviour.users = (value.array ?? []).map {
         User(
           name: $0["name"]?.string ?? "", password: $0["password"]?.string ?? "",
-          mayReadAll: $0["mayReadAll"]?.bool ?? true)
+          mayReadAll: $0["mayReadAll"]?.bool ?? true, mayWrite: $0["mayWrite"]?.bool ?? true)
       }
     case "members": services.behaviour.members = (value.array ?? []).enumerated().map { Self.member($1, $0) }
     case "refusesForeignPositions": services.behaviour.refusesForeignPositions = value.bool ?? false

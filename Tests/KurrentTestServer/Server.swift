@@ -6,6 +6,7 @@ final class Server {
   let services = Services()
   private var listener: Int32
   private(set) var port: Int
+  private let address: String
   private let tls: TLSFiles?
   private var connections: [Connection] = []
   private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
@@ -28,13 +29,15 @@ final class Server {
   var struckFaults = 0
   private static let seenCallsMax = 2000
 
-  init(port: Int, tls: TLSFiles?) throws {
+  init(address: String, port: Int, tls: TLSFiles?) throws {
     self.tls = tls
-    (listener, self.port) = try Self.listen(port)
+    self.address = address
+    (listener, self.port) = try Self.listen(address, port)
+    services.host = address
     services.port = self.port
   }
 
-  private static func listen(_ port: Int) throws -> (Int32, Int) {
+  private static func listen(_ host: String, _ port: Int) throws -> (Int32, Int) {
     let kind = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
     let number = socket(AF_INET, Int32(kind), 0)
     var one: Int32 = 1
@@ -42,14 +45,14 @@ final class Server {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = in_port_t(port).bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else { throw ControlError("\(host) is no address") }
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let isBound = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         bind(number, $0, length) == 0 && Glibc.listen(number, 128) == 0 && getsockname(number, $0, &length) == 0
       }
     }
-    guard isBound else { throw ControlError("cannot listen on port \(port)") }
+    guard isBound else { throw ControlError("cannot listen on \(host), port \(port)") }
     return (number, Int(in_port_t(bigEndian: address.sin_port)))
   }
 
@@ -70,6 +73,10 @@ final class Server {
       now = UInt64(Instant.now.nanoseconds)
       if polled[0].revents != 0, !readControl() { return }
       for (connection, polled) in zip(connections, polled.dropFirst(2)) { serve(connection, Int32(polled.revents)) }
+      if services.hasNews {
+        services.hasNews = false
+        logChanged()
+      }
       if polled[1].revents != 0 { acceptAll() }
       advancePlay()
       for connection in connections where !connection.isClosed { connection.tick(now) }
@@ -188,7 +195,7 @@ final class Server {
   /// Refuses connections from now on, or takes them again on the same port.
   func setListening(_ isListening: Bool) throws {
     if isListening && listener < 0 {
-      (listener, _) = try Self.listen(port)
+      (listener, _) = try Self.listen(address, port)
     } else if !isListening && listener >= 0 {
       close(listener)
       listener = -1

@@ -4,7 +4,11 @@ import WireFormats
 final class Services {
   var behaviour = Behaviour()
   let log = EventLog()
-  /// Port of this server, for gossip.
+  var groups: [Group] = []
+  /// Calls have written: whoever waits for events is to be woken.
+  var hasNews = false
+  /// Where this server is, for gossip.
+  var host = "127.0.0.1"
   var port = 0
   private var answers: [String: [Recording.Call]] = [:]
   /// Which of several answers to the same question comes next.
@@ -61,6 +65,7 @@ final class Services {
       let isOpen = call.path.hasSuffix("Gossip/Read") || call.path.hasSuffix("GetSupportedMethods")
       return isOpen ? nil : .accessDenied
     case .known(let user):
+      if !user.mayWrite, ["Append", "/Create"].contains(where: call.path.hasSuffix) { return .accessDenied }
       guard call.path.hasSuffix("Streams/Read"), !user.mayReadAll else { return nil }
       guard let request = try? ReadRequest(call.message) else { return nil }
       return request.isAll || request.stream.hasPrefix("$") ? .accessDenied : nil
@@ -80,13 +85,22 @@ final class Services {
       if call.path.hasSuffix("Projections/Statistics") { return Silence() }
       if call.path.contains("PersistentSubscriptions/") { return Refusal(.notReady) }
     }
+    if call.path.hasSuffix("PersistentSubscriptions/Read") { return GroupRead(self, call) }
+    if let answer = groupAnswer(call) { return answer }
     if call.path.hasSuffix("Gossip/Read") { return Messages([gossip()]) }
     if let recorded = recordedAnswer(call) {
       return Replay(recorded, idsAsText: nil, speed: 0, acceptsGzip: call.acceptsGzip)
     }
     if call.path.hasSuffix("GetSupportedMethods") { return Messages([features()]) }
+    if call.path.hasSuffix("BatchAppend") { return BatchAppend(self) }
     if call.path.hasSuffix("Append") { return Append(call, self) }
     return Refusal(CallStatus(code: 12, message: "Service is unimplemented."))
+  }
+
+  /// Writes an event on behalf of a call.
+  func append(_ event: NewEvent) -> (position: LogPosition, revision: UInt64) {
+    hasNews = true
+    return log.append(event)
   }
 
   private func replay(_ call: Call) -> Answer? {
@@ -182,7 +196,7 @@ final class Services {
 
   private func gossip() -> [UInt8] {
     let own = Member(
-      host: "127.0.0.1", port: port, state: behaviour.leader == nil ? 8 : 6, isAlive: true,
+      host: host, port: port, state: behaviour.leader == nil ? 8 : 6, isAlive: true,
       id: EventID(high: 0x7d8a_9e0b_1c2d_4e3f, low: 0x8899_aabb_ccdd_eeff))
     let members = behaviour.members.isEmpty ? [own] : behaviour.members
     return built { all in

@@ -8,14 +8,17 @@ public import WireFormats
 public final class KurrentServer: Sendable {
   public let process: ChildProcess
   public let port: Int
+  private let host: String
   private let answered = Locked(0)
 
   /// - Parameters:
   ///   - port: 0 takes a free one; a test that restarts a server names the one it had.
   ///   - tls: certificate and key, both PEM files.
   ///   - clientAuthority: clients must show a certificate that this authority signed.
+  ///   - place: a network namespace, and the server's address in it.
   public init(
-    port: Int = 0, tls: (certificate: String, key: String)? = nil, clientAuthority: String? = nil
+    port: Int = 0, tls: (certificate: String, key: String)? = nil, clientAuthority: String? = nil,
+    in place: (namespace: String, address: String)? = nil
   ) throws {
     guard let program = TestSupport.builtProgram("kurrent-test-server") else {
       throw TestSupportError("kurrent-test-server is not built")
@@ -23,7 +26,11 @@ public final class KurrentServer: Sendable {
     var arguments = ["--port", "\(port)"]
     if let tls { arguments += ["--tls", tls.certificate, tls.key] }
     if let clientAuthority { arguments += ["--client-ca", clientAuthority] }
-    let process = try ChildProcess(program, arguments)
+    host = place?.address ?? "127.0.0.1"
+    if let place {
+      arguments = ["netns", "exec", place.namespace, program, "--address", place.address] + arguments
+    }
+    let process = try ChildProcess(place == nil ? program : "ip", arguments)
     self.process = process
     let isReady = eventually(within: 60) { process.outputText.contains("\n") || !process.isRunning }
     guard isReady, let port = Int(process.outputText.prefix { $0 != "\n" }) else {
@@ -33,7 +40,7 @@ public final class KurrentServer: Sendable {
   }
 
   /// `127.0.0.1:2113`.
-  public var address: String { "127.0.0.1:\(port)" }
+  public var address: String { "\(host):\(port)" }
   public var url: String { "kurrentdb://\(address)?tls=false" }
 
   /// Says a command and waits for its answer.

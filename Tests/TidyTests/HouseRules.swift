@@ -76,6 +76,25 @@ private let unfinished = ["TODO", "FIXME", "XXX", "HACK"]
     #expect(violations == [])
   }
 
+  /// Promise (4) of the design: Clew never writes to the event store it watches. Only the shop of the demo does.
+  @Test func `nothing but the demo's shop names a request that changes an event store`() throws {
+    let changing = [
+      "Streams/Append", "BatchAppend", "AppendSession", "AppendRecords", "Streams/Delete", "Streams/Tombstone",
+      "Subscriptions/Create", "Subscriptions/Update", "Subscriptions/Delete", "Subscriptions/Read",
+      "Subscriptions/Replay", "Subscriptions/Restart", "Projections/Create", "Projections/Update",
+      "Projections/Delete", "Projections/Enable", "Projections/Disable", "Projections/Reset", "Projections/Restart",
+      "operations.Operations", "users.Users",
+    ]
+    var found: Set<String> = []
+    for file in try SourceTree.files(below: ["Sources"], ending: [".swift"]) {
+      // With their texts: the names of requests are texts.
+      for (number, line) in file.lines.enumerated() where changing.contains(where: line.contains) {
+        found.insert(file.target == "DemoShop" ? "DemoShop" : "\(file.path):\(number + 1): \(line)")
+      }
+    }
+    #expect(found == ["DemoShop"])
+  }
+
   @Test func `tests wait for conditions, not for time`() throws {
     var violations: [String] = []
     for file in try SourceTree.files(below: ["Tests"], ending: [".swift"]) where file.target != "Support" {

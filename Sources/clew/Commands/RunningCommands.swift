@@ -6,15 +6,22 @@ extension CommandTable {
       details: """
         Starts a server on a free port with a temporary directory and a small event-sourced shop inside:
         registrations, orders, payments, shipments, with failures, retries and a slow projection. It prints what to
-        try next, with real ids, and runs until it is interrupted.
+        try next, with real ids, and runs until it is interrupted. With --store the shop writes to an EventStoreDB or
+        KurrentDB, one of its handlers is a persistent subscription there, and Clew follows $all of it: Clew itself
+        never writes to an event store.
         """,
       options: [
         .value("listen", .address, "HOST:PORT", "where the demo's server listens (default: a free port)"),
         .value("data", .directory, "DIR", "keep the events there (default: a temporary directory, deleted at the end)"),
+        .value("store", .url, "URL", "event store that the shop writes to, as in the last example"),
         .value("for", .duration, "TIME", "stop by itself after TIME, for example 20s"),
         .value("rate", .count(1), "N", "orders in a minute (default 120)"),
         .value("seed", .count(0), "N", "seed of the shop's random numbers"), Options.logLevel, Options.color,
-      ], examples: ["clew demo", "clew demo --for 20s --listen 127.0.0.1:9797"]),
+      ],
+      examples: [
+        "clew demo", "clew demo --for 20s --listen 127.0.0.1:9797",
+        "clew demo --store 'kurrentdb://admin:changeit@localhost:2113?tls=false'",
+      ]),
     CommandSpecification(
       name: .serve, summary: "run the sidecar: take events, answer questions",
       details: """

@@ -32,12 +32,20 @@ struct DemoCommand {
       }
     }
     defer { if let temporary { try? Files.removeTree(temporary) } }
+    let store = try parsed.value("store").map { url throws(Failure) in try DemoStore(url) }
+    if let store {
+      try store.prepare()
+      configuration.sources = [store.source]
+    }
     let sidecar = try Sidecar(configuration, log: log)
     let address = try sidecar.start()
-    let shop = DemoShop(
-      options: DemoShop.Options(
-        server: address, ordersPerMinute: Double(parsed.count("rate") ?? 120),
-        seed: UInt64(parsed.count("seed") ?? 1)), log: log)
+    var options = DemoShop.Options(
+      server: address, ordersPerMinute: Double(parsed.count("rate") ?? 120), seed: UInt64(parsed.count("seed") ?? 1))
+    if let store {
+      options.store = store.access
+      options.source = store.name
+    }
+    let shop = DemoShop(options: options, log: log)
     shop.start()
     defer {
       shop.stop()
@@ -46,8 +54,8 @@ struct DemoCommand {
     let end = parsed.value("for").flatMap(Units.duration).map {
       Instant.now.advanced(bySeconds: Double($0) / 1e9)
     }
-    try output.write(
-      "A small shop is open, and Clew watches it:\n\n  \(style.bold(address))\n\n")
+    let what = store.map { "It writes to \($0.location), and Clew follows that:" } ?? "Clew watches it:"
+    try output.write("A small shop is open. \(what)\n\n  \(style.bold(address))\n\n")
     try output.flush()
     return try watch(shop, address, configuration, until: end)
   }
@@ -72,8 +80,8 @@ struct DemoCommand {
     }
     let progress = shop.progress
     try output.line("The shop closes after \(Humanised.count(progress.events)) events.")
-    if let problem = progress.problem {
-      throw Failure("the shop could not post its events: \(Printable.escaped(problem))")
+    if let problem = progress.problem ?? progress.groupProblem {
+      throw Failure("the shop could not work: \(Printable.escaped(problem))")
     }
     return .answered
   }
@@ -96,6 +104,7 @@ enum DemoGuide {
       ("clew handlers \(server)", "latency of each handler"),
       ("clew flow \(server)", "what leads to what"), ("clew tail \(server)", "events as they come"),
       ("clew stats \(server)", "how much is stored"),
+      ("clew sources \(server)", "what is read, and who else reads it"),
     ]
     var text = "\(Humanised.count(progress.events)) events so far. In another terminal:\n\n"
     for (command, what) in commands { text += "  \(style.cyan(command))\n      \(what)\n" }

@@ -8,6 +8,7 @@ Every method takes and gives bytes. /test.Test/… says what it does:
   Break       three messages, then status 10
   Hang        one message, and nothing more
   Metadata    the request's metadata, a line each
+  Chat        each message again, as it comes; "enough" ends the call, and so does the client's end
 """
 import sys
 import threading
@@ -52,11 +53,19 @@ def metadata(request, context):
     return "\n".join(f"{key}: {value}" for key, value in context.invocation_metadata()).encode()
 
 
+def chat(requests, context):
+    for request in requests:
+        if request == b"enough":
+            context.abort(grpc.StatusCode.ABORTED, "enough")
+        yield b"again " + request
+
+
 def main():
     unary, streaming = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
     methods = {
         "Echo": unary(echo), "Metadata": unary(metadata), "Refuse": unary(refuse), "Stream": streaming(stream),
         "Large": streaming(large), "Break": streaming(broken), "Hang": streaming(hang),
+        "Chat": grpc.stream_stream_rpc_method_handler(chat),
     }
     options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8), options=options)
