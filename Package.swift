@@ -104,7 +104,7 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: ["EventModel", "WireFormats", "TraceStore", "Platform", "Compression", "CSQLite"],
-      path: "Tests/Support", swiftSettings: settings),
+      path: "Tests/Support", exclude: ["Programs"], swiftSettings: settings),
     .systemLibrary(
       name: "CNghttp2", path: "Tests/CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     // Optimised in every build, because it is the load of tests that measure.

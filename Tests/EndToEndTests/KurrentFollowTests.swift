@@ -57,36 +57,52 @@ import WireFormats
     #expect(try Clew.output(["export", "events", "--data", directory.path]) == expected)
   }
 
-  @Test func `server and Clew die again and again, and every event is stored once and in order`() throws {
-    let copies = 250
+  @Test func `for a minute server and Clew die, hang and forget, and every event is stored once and in order`() throws {
+    let copies = 500
     let expected = try calmExport(copies: copies)
     let count = splitLines(expected).count
     let directory = try TemporaryDirectory("chaos")
     var server = try KurrentServer()
     let port = server.port
-    let kinds = ["cut", "reset", "close", "endWithoutStatus"].map { #"{"kind":"\#($0)"}"# }.joined(separator: ",")
-    func prepare(_ round: Int) throws {
-      try server.load(Self.fixture, call: 10, copies: copies, visible: round * 2500)
-      try server.command(#"{"do":"chaos","seed":\#(round),"everyMessages":300,"kinds":[\#(kinds)]}"#)
+    let kinds = ["cut", "reset", "close", "endWithoutStatus", "hang", "freeze"].map { #"{"kind":"\#($0)"}"# }
+    var visible = 2_000
+    var round = 0
+    func prepare() throws {
+      try server.load(Self.fixture, call: 10, copies: copies, visible: visible)
+      try server.command(
+        #"{"do":"chaos","seed":\#(round + 1),"everyMessages":700,"kinds":[\#(kinds.joined(separator: ","))]}"#)
     }
-    try prepare(1)
+    try prepare()
     var clew = try ClewServer(directory.path, ["--source", url(server)])
-    for round in 2...6 {
-      _ = eventually(within: 3) { (try? eventCount(clew)) ?? 0 > round * 300 }
-      if round % 2 == 0 {
+    let end = Instant.now.advanced(bySeconds: 60)
+    while Instant.now < end {
+      round += 1
+      // Load meanwhile: each time some are stored, some more are written.
+      for _ in 0..<40 {
+        let before = try eventCount(clew)
+        visible += 10
+        try server.command(#"{"do":"visible","count":\#(visible)}"#)
+        _ = eventually(within: 0.1) { (try? eventCount(clew)) ?? 0 > before }
+      }
+      switch round % 4 {
+      case 0:
         clew.killHard()
         clew = try ClewServer(directory.path, ["--source", url(server)])
-        try server.command(#"{"do":"visible","add":2500}"#)
-      } else {
+      case 1:
         server.process.kill()
         _ = server.process.wait(seconds: 20)
         server = try KurrentServer(port: port)
-        try prepare(round)
+        try prepare()
+      case 2: try server.command(#"{"do":"drop"}"#)
+      default: try server.command(#"{"do":"fault","kind":"hang","now":true,"onlySubscriptions":true}"#)
       }
     }
+    #expect(round > 5)
     try server.command(#"{"do":"faultless"}"#)
+    // The last one that hangs is found out by Clew alone.
+    try server.command(#"{"do":"fault","kind":"hang","now":true,"onlySubscriptions":true}"#)
     try server.command(#"{"do":"visible"}"#)
-    #expect(hasRead(clew, count, within: 120))
+    #expect(hasRead(clew, count, within: 120), "\(clew.said)")
     try clew.stop()
     #expect(try Clew.output(["export", "events", "--data", directory.path]) == expected)
   }

@@ -8,14 +8,24 @@ import WireFormats
   private static let recordings = "\(TestSupport.sharedDataDirectory ?? "")/kurrentdb/es-24.10.14/"
 
   /// Follows a log to its end.
-  private func follow(_ file: String, into directory: String) throws {
+  ///
+  /// - Parameter speed: the log is written while it is followed, so many times as fast as it once was; nil: it is there.
+  private func follow(_ file: String, into directory: String, speed: Int? = nil) throws {
     let server = try KurrentServer()
-    try server.load(Self.recordings + file)
-    let clew = try ClewServer(directory, ["--source", "kurrentdb://\(server.address)?tls=false&name=shop"])
-    #expect(
-      eventually(within: 120) {
-        (try? clew.json("/api/v1/sources")["sources"]?[0]?["state"]?.string) == "live"
-      })
+    try server.load(Self.recordings + file, visible: speed == nil ? nil : 0)
+    let clew = try ClewServer(directory, ["--source", KurrentClew.url(server)])
+    if let speed {
+      #expect(eventually(within: 60) { (try? clew.sourceState) == "live" })
+      try server.command(#"{"do":"play","speed":\#(speed)}"#)
+    }
+    // Everything is written, its end was seen, and nothing lies before it that is not stored.
+    func isAtEnd() throws -> Bool {
+      guard try server.counter("visible") == server.counter("events") else { return false }
+      let source = try clew.source
+      return try source["headPosition"]?.string == "\(server.counter("head"))" && source["lagSeconds"]?.double == 0
+        && source["state"]?.string == "live"
+    }
+    #expect(eventually(within: 120) { (try? isAtEnd()) == true }, "\(clew.said)")
     try clew.stop()
   }
 
@@ -63,7 +73,7 @@ import WireFormats
     throws
   {
     let directory = try TemporaryDirectory("live-shop")
-    try follow("live-shop.jsonl.gz", into: directory.path)
+    try follow("live-shop.jsonl.gz", into: directory.path, speed: 10)
     var parents: [String: String] = [:]
     for edge in try lines("edges", directory.path) {
       if let child = edge["childId"]?.string { parents[child] = edge["parentId"]?.string }

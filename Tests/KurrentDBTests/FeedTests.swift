@@ -36,6 +36,12 @@ final class TestSink: FeedSink, @unchecked Sendable {
   func answers(_ next: FeedAnswer) { lock.withLock { answer = next } }
 }
 
+extension PythonStore {
+  func address(_ parameters: String = "", user: String = "", scheme: String = "kurrentdb") throws -> KurrentDBAddress {
+    try KurrentDBAddress.parse("\(scheme)://\(user)127.0.0.1:\(port)?tls=false\(parameters)")
+  }
+}
+
 /// The source against an event store made with Google's gRPC library.
 @Suite(
   .serialized, .enabled(if: TestSupport.hasSharedData, "needs the shared data"),

@@ -1,18 +1,12 @@
-import HTTPClient
-import Platform
-import TestSupport
-
-@testable import KurrentDBSource
-
 /// An event store in a process of its own, made with Google's gRPC library; it ends with the object.
-final class PythonStore {
-  let process: ChildProcess
-  let port: Int
+public final class PythonStore {
+  public let process: ChildProcess
+  public let port: Int
   private let directory: TemporaryDirectory
   private var answered = 0
 
   /// - Parameter events: messages whose events are its log.
-  init(_ messages: [[UInt8]], arguments: [String] = []) throws {
+  public init(_ messages: [[UInt8]], arguments: [String] = []) throws {
     directory = try TemporaryDirectory("store")
     let schema = TestSupport.packageRoot + "/Sources/KurrentDBSource"
     let compiled = try ChildProcess.run(
@@ -24,7 +18,7 @@ final class PythonStore {
       body += message
     }
     let file = try directory.write("messages", body)
-    let program = TestSupport.packageRoot + "/Tests/KurrentDBTests/Programs/event_store.py"
+    let program = TestSupport.packageRoot + "/Tests/Support/Programs/event_store.py"
     let process = try ChildProcess("/usr/bin/python3", [program, directory.path, file] + arguments)
     self.process = process
     let isReady = eventually(within: 60) { process.outputText.contains("\n") || !process.isRunning }
@@ -35,14 +29,10 @@ final class PythonStore {
   }
 
   /// Waits until the command is carried out.
-  func command(_ text: String) {
+  public func command(_ text: String) {
     answered += 1
     process.write(Array((text + "\n").utf8))
     let wanted = answered
     _ = eventually(within: 20) { process.outputText.split(separator: "\n").filter { $0 == "done" }.count >= wanted }
-  }
-
-  func address(_ parameters: String = "", user: String = "", scheme: String = "kurrentdb") throws -> KurrentDBAddress {
-    try KurrentDBAddress.parse("\(scheme)://\(user)127.0.0.1:\(port)?tls=false\(parameters)")
   }
 }
