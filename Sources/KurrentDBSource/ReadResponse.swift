@@ -289,18 +289,32 @@ struct ReadResponse {
     var value = 0..<0
     while unsafe try reader.next() {
       switch unsafe reader.field {
-      case 1: key = unsafe try checkedText(&reader, message)
-      case 2: value = unsafe try checkedText(&reader, message)
+      case 1: key = unsafe place(try reader.slice(), message)
+      case 2: value = unsafe place(try reader.slice(), message)
       default: unsafe try reader.skip()
       }
     }
+    // What equals a word, or is all digits, is UTF-8; the rest is looked at.
     if unsafe equals(key, "type", message) {
+      unsafe try check(value, message)
       record.event.type = value
     } else if unsafe equals(key, "created", message) {
       unsafe readCreated(UnsafeRawBufferPointer(rebasing: message[value]), &record)
+      if record.created != .read { unsafe try check(value, message) }
     } else if unsafe equals(key, "content-type", message) {
       record.contentType = value
       record.event.dataIsJSON = unsafe equals(value, "application/json", message)
+      if !record.event.dataIsJSON { unsafe try check(value, message) }
+    } else {
+      unsafe try check(key, message)
+      unsafe try check(value, message)
+    }
+  }
+
+  /// A text of the schema must be UTF-8: protobuf demands it.
+  private static func check(_ text: Range<Int>, _ message: UnsafeRawBufferPointer) throws(ProtobufError) {
+    if unsafe UTF8Validation.firstInvalid(UnsafeRawBufferPointer(rebasing: message[text])) != nil {
+      throw ProtobufError(.invalidText, at: text.lowerBound)
     }
   }
 
@@ -326,7 +340,7 @@ struct ReadResponse {
     if !isBeyond { record.event.created = Timestamp(nanoseconds: nanoseconds) }
   }
 
-  /// A text of the schema must be UTF-8: protobuf demands it.
+  /// As `check`, where it stands.
   @inline(__always) private static func checkedText(
     _ reader: inout ProtobufReader, _ message: UnsafeRawBufferPointer
   ) throws(ProtobufError) -> Range<Int> {

@@ -39,36 +39,41 @@ public struct ProtobufError: Error, Equatable, CustomStringConvertible {
   }
 
   @usableFromInline let bytes: UnsafeRawBufferPointer
-  /// Where the next byte is read.
-  public private(set) var offset = 0
-  /// Of the field that `next` has found.
-  public private(set) var field = 0
-  public private(set) var wireType = WireType.varint
+  // Inlined into its callers, which read millions of messages: what is stored must be visible there.
+  @usableFromInline var place = 0
+  @usableFromInline var number = 0
+  @usableFromInline var type = WireType.varint
 
-  public init(_ bytes: UnsafeRawBufferPointer) { unsafe self.bytes = bytes }
+  /// Where the next byte is read.
+  @inlinable public var offset: Int { unsafe place }
+  /// Of the field that `next` has found.
+  @inlinable public var field: Int { unsafe number }
+  @inlinable public var wireType: WireType { unsafe type }
+
+  @inlinable public init(_ bytes: UnsafeRawBufferPointer) { unsafe self.bytes = bytes }
 
   /// Goes to the next field; its value must be read or skipped before the next call.
   ///
   /// - Returns: false at the end of the message.
-  @inline(__always) public mutating func next() throws(ProtobufError) -> Bool {
+  @inlinable @inline(__always) public mutating func next() throws(ProtobufError) -> Bool {
     if unsafe offset == bytes.count { return false }
     let start = unsafe offset
     let tag = unsafe try readVarint()
     guard tag >> 3 >= 1, tag >> 3 <= 536_870_911 else { throw ProtobufError(.badFieldNumber, at: start) }
     guard let type = WireType(rawValue: UInt8(tag & 7)) else { throw ProtobufError(.badWireType, at: start) }
-    unsafe field = Int(tag >> 3)
-    unsafe wireType = type
+    unsafe number = Int(tag >> 3)
+    unsafe self.type = type
     return true
   }
 
   /// int32, int64, uint32, uint64, bool and enum: the 64 bits of the varint.
-  @inline(__always) public mutating func varint() throws(ProtobufError) -> UInt64 {
+  @inlinable @inline(__always) public mutating func varint() throws(ProtobufError) -> UInt64 {
     guard unsafe wireType == .varint else { throw unsafe ProtobufError(.wrongType, at: offset) }
     return unsafe try readVarint()
   }
 
   /// int32 and int64: negative numbers come as ten bytes.
-  @inline(__always) public mutating func int() throws(ProtobufError) -> Int64 {
+  @inlinable @inline(__always) public mutating func int() throws(ProtobufError) -> Int64 {
     unsafe Int64(bitPattern: try varint())
   }
 
@@ -91,7 +96,7 @@ public struct ProtobufError: Error, Equatable, CustomStringConvertible {
   }
 
   /// bytes, string (unchecked) and the bytes of a message.
-  @inline(__always) public mutating func slice() throws(ProtobufError) -> UnsafeRawBufferPointer {
+  @inlinable @inline(__always) public mutating func slice() throws(ProtobufError) -> UnsafeRawBufferPointer {
     guard unsafe wireType == .bytes else { throw unsafe ProtobufError(.wrongType, at: offset) }
     let count = unsafe try readVarint()
     guard count <= UInt64(unsafe bytes.count - offset) else { throw unsafe ProtobufError(.endsEarly, at: offset) }
@@ -107,7 +112,7 @@ public struct ProtobufError: Error, Equatable, CustomStringConvertible {
   }
 
   /// A message within this one.
-  @inline(__always) public mutating func message() throws(ProtobufError) -> ProtobufReader {
+  @inlinable @inline(__always) public mutating func message() throws(ProtobufError) -> ProtobufReader {
     unsafe ProtobufReader(try slice())
   }
 
@@ -139,29 +144,29 @@ public struct ProtobufError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  @inline(__always) private mutating func take(_ count: Int) throws(ProtobufError) -> UnsafeRawBufferPointer {
+  @inlinable @inline(__always) mutating func take(_ count: Int) throws(ProtobufError) -> UnsafeRawBufferPointer {
     guard unsafe count <= bytes.count - offset else { throw unsafe ProtobufError(.endsEarly, at: offset) }
     let slice = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
-    unsafe offset += count
+    unsafe place += count
     return unsafe slice
   }
 
-  @inline(__always) private mutating func readVarint() throws(ProtobufError) -> UInt64 {
+  @inlinable @inline(__always) mutating func readVarint() throws(ProtobufError) -> UInt64 {
     if unsafe offset < bytes.count, unsafe bytes[offset] < 0x80 {
       let value = unsafe UInt64(bytes[offset])
-      unsafe offset += 1
+      unsafe place += 1
       return value
     }
     return unsafe try readLongVarint()
   }
 
-  private mutating func readLongVarint() throws(ProtobufError) -> UInt64 {
+  @usableFromInline mutating func readLongVarint() throws(ProtobufError) -> UInt64 {
     let start = unsafe offset
     var value: UInt64 = 0
     for shift in stride(from: UInt64(0), to: 70, by: 7) {
       guard unsafe offset < bytes.count else { throw ProtobufError(.endsEarly, at: start) }
       let byte = unsafe bytes[offset]
-      unsafe offset += 1
+      unsafe place += 1
       // Of the tenth byte one bit has room; what is beyond is dropped, as the reference implementations do.
       value |= UInt64(byte & 0x7f) << shift
       if byte < 0x80 { return value }
