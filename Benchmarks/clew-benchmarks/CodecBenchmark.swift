@@ -181,7 +181,7 @@ struct CodecBenchmark {
 
   /// The parts of all blocks' columns, each compressed by itself.
   func sections() -> [(String, Int)] {
-    let names = ["head", "metadata shapes", "data shapes", "wholes", "kinds", "numbers", "texts"]
+    let names = ["head", "metadata shapes", "data shapes", "wholes", "kinds", "numbers", "texts", "words"]
     var sums = [Int](repeating: 0, count: names.count)
     let compressor = DeflateCompressor(level: 6)
     for block in blocks {
@@ -197,11 +197,13 @@ struct CodecBenchmark {
           shift += 7
         }
       }
-      var lengths = [0, varint(), varint(), varint(), 0, 0, 0]
+      var lengths = [0, varint(), varint(), varint(), 0, 0, varint(), varint()]
       _ = varint()
-      let count = varint()
-      for _ in 0..<count { _ = varint() }
-      for kind in 4..<7 { for _ in 0..<count { lengths[kind] += varint() } }
+      for part in 4..<6 {
+        let count = varint()
+        for _ in 0..<count { _ = varint() }
+        for _ in 0..<count { lengths[part] += varint() }
+      }
       lengths[0] = position
       var start = 0
       for (index, length) in lengths.enumerated() {

@@ -77,7 +77,7 @@ import Testing
     var batch = EventBatch()
     for event in generator.events(150) { event.append(to: &batch) }
     var limits = DictionaryLimits()
-    if seed % 3 == 0 { (limits.strings, limits.stringBytes, limits.uuids) = (3, 40, 2) }
+    if seed % 3 == 0 { (limits.strings, limits.stringBytes, limits.uuids, limits.words) = (3, 40, 2, 3) }
     let harness = BodyHarness(
       batch, eventsPerBlock: 1 + Int(seed) * 5, limits: limits, firstType: seed % 4 == 0 ? 2045 : UInt32(seed))
     #expect(try harness.decode() == [])

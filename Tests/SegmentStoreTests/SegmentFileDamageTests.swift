@@ -50,7 +50,7 @@ import TraceStore
     let inspection = try SegmentInspector(path: directory.file("sound.db")).inspect()
     #expect(inspection.problems == [])
     #expect(inspection.readableEventCount == 60)
-    #expect(inspection.readVersion == 2 && inspection.expectedBytes == original.count)
+    #expect(inspection.readVersion == 3 && inspection.expectedBytes == original.count)
     #expect(inspection.meta.contains { $0.name == "last_ordinal" && $0.value == "60" })
     #expect(inspection.tables.allSatisfy { $0.expectedRows == $0.readableRows })
   }

@@ -171,7 +171,7 @@ import Testing
       return
     }
     let section = lines[start...].prefix { !$0.hasPrefix("## 6.") }.joined(separator: "\n")
-    for table in SegmentTable.all(1) + SegmentTable.all(2) {
+    for table in SegmentTable.all(1) + SegmentTable.all(3) {
       #expect(section.contains("`\(table.name)`"))
       for column in table.columns { #expect(section.contains(column.name), "\(table.name).\(column.name)") }
     }

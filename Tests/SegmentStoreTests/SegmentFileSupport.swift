@@ -93,8 +93,9 @@ struct SegmentPlan {
       if let cause = planned.event.cause.flatMap({ Identifier($0) }), random.oneIn(2) {
         extras.unresolved.append(
           UnresolvedChild(
-            cause: cause, childID: id, ordinal: planned.ordinal, created: created, label: label,
-            trace: planned.trace.flatMap { Identifier($0) }, failure: .eventType, sourceIndex: 1))
+            cause: cause, childID: planned.trace == nil || random.oneIn(3) ? id : nil, ordinal: planned.ordinal,
+            created: created, label: label, trace: planned.trace.flatMap { Identifier($0) }, failure: .eventType,
+            sourceIndex: 1))
       }
       if planned.trace == nil {
         extras.uncorrelated.append(

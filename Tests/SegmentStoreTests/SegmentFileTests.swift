@@ -250,9 +250,23 @@ import TraceStore
     #expect(code("empty.db") == .corrupted)
     try SegmentPlan.random(seed: 12, eventCount: 20).write(to: directory.file("new.db"))
     let connection = try Connection(directory.file("new.db"), .readWrite)
-    try connection.execute("PRAGMA user_version=\(3 << 16 | 3)")
+    try connection.execute("PRAGMA user_version=\(4 << 16 | 4)")
     connection.close()
     #expect(code("new.db") == .unsupportedFormat)
+  }
+
+  @Test func `a segment of a development build is refused, and the reason says what to do`() throws {
+    try SegmentPlan.random(seed: 12, eventCount: 20).write(to: directory.file("old.db"))
+    let connection = try Connection(directory.file("old.db"), .readWrite)
+    try connection.execute("PRAGMA user_version=\(2 << 16 | 2)")
+    connection.close()
+    do {
+      _ = try SegmentReader.open(path: directory.file("old.db"), cache: BlockCache(bytesMax: 1 << 20))
+      Issue.record("it was opened")
+    } catch {
+      #expect(error.code == .unsupportedFormat)
+      #expect(error.message.contains("development builds") && error.hint.contains("import its events again"))
+    }
   }
 
   @Test func `a segment of a newer program that old readers may read is read, and what it adds is ignored`() throws {
@@ -260,8 +274,8 @@ import TraceStore
     try plan.write(to: directory.file("newer.db"))
     let connection = try Connection(directory.file("newer.db"), .readWrite)
     try connection.execute("CREATE TABLE more(id INTEGER PRIMARY KEY, value TEXT)")
-    try connection.execute("INSERT INTO manifest VALUES(\(SegmentTable.counted(2).count + 1), 'more', 0, 0)")
-    try connection.execute("PRAGMA user_version=\(2 << 16 | 3)")
+    try connection.execute("INSERT INTO manifest VALUES(\(SegmentTable.counted(3).count + 1), 'more', 0, 0)")
+    try connection.execute("PRAGMA user_version=\(3 << 16 | 4)")
     connection.close()
     let reader = try SegmentReader.open(path: directory.file("newer.db"), cache: BlockCache(bytesMax: 1 << 20))
     #expect(try SegmentVerifier.verify(reader) == [])

@@ -1,4 +1,4 @@
-/// Maxima of blocks of version 2 and of what they share in a segment. A reader refuses what is beyond them.
+/// Maxima of blocks of version 3 and of what they share in a segment. A reader refuses what is beyond them.
 public enum BlockLimits {
   /// Frames of a block: room for one event of 64 MiB behind a block that is about to be closed.
   public static let frameBytesMax = 68 * 1024 * 1024

@@ -9,7 +9,7 @@ public enum HeadRow {
   public enum Offset {
     /// u32: `magic`.
     public static let magic = 0
-    /// u8: 2.
+    /// u8: 3.
     public static let version = 4
     /// 3 bytes: reserved, 0; a reader refuses anything else.
     public static let reserved = 5
@@ -33,7 +33,7 @@ public enum DataRow {
 
   public enum Offset {
     public static let magic = 0
-    /// u8: 2.
+    /// u8: 3.
     public static let version = 4
     /// 3 bytes: reserved, 0; a reader refuses anything else.
     public static let reserved = 5
@@ -50,7 +50,7 @@ public enum DataRow {
 }
 
 /// The version of blocks that this target writes and reads.
-public let blockVersion: UInt8 = 2
+public let blockVersion: UInt8 = 3
 
 /// A checked header of a head row.
 struct HeadHeader {

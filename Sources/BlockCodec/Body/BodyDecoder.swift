@@ -77,22 +77,21 @@
   }
 }
 
-@unsafe struct DecodedColumn: BitwiseCopyable {
-  var kinds: ByteReader
-  var numbers: ByteReader
-  var texts: ByteReader
-}
-
 /// `@unsafe`: lives at one address, which its decoder owns; valid as long as the bytes of the block are.
 @unsafe struct DecodedBlock {
   let dictionary: UnsafePointer<DictionaryContents>
-  var columns = unsafe Pool<DecodedColumn>(capacity: 128)
+  /// The kinds of the values of each key that has some; the first one is empty.
+  var columns = unsafe Pool<ByteReader>(capacity: 128)
   /// Of each key its column.
   var columnOfPath: Pool<UInt16>
   var lastValues: Pool<LastValue>
   var metadataShapes: ByteReader
   var dataShapes: ByteReader
   var wholes: ByteReader
+  /// By kind of value.
+  var numbers = unsafe Pool<ByteReader>(capacity: ValueKind.count)
+  var texts: ByteReader
+  var wordCodes: ByteReader
   var uuidBytes: ByteReader
   var hexBytes: ByteReader
   var run: UInt32 = 0
@@ -106,7 +105,9 @@
     let nothing = unsafe ByteReader(dictionary.pointee.bytes, 0)
     unsafe (metadataShapes, dataShapes, wholes) = unsafe (nothing, nothing, nothing)
     unsafe (uuidBytes, hexBytes) = unsafe (nothing, nothing)
-    unsafe columns.append(DecodedColumn(kinds: nothing, numbers: nothing, texts: nothing))
+    unsafe (texts, wordCodes) = unsafe (nothing, nothing)
+    unsafe columns.append(nothing)
+    for _ in 0..<ValueKind.count { unsafe numbers.append(nothing) }
     for _ in 0..<keys {
       unsafe columnOfPath.append(0)
       unsafe lastValues.append(LastValue())
@@ -115,6 +116,7 @@
 
   func deallocate() {
     unsafe columns.deallocate()
+    unsafe numbers.deallocate()
     unsafe columnOfPath.deallocate()
     unsafe lastValues.deallocate()
     unsafe runUUIDs.deallocate()
@@ -126,33 +128,31 @@
     let metadataCount = unsafe try reader.number(max: bytes.count)
     let dataCount = unsafe try reader.number(max: bytes.count)
     let wholeCount = unsafe try reader.number(max: bytes.count)
+    let textCount = unsafe try reader.number(max: bytes.count)
+    let wordCount = unsafe try reader.number(max: bytes.count)
     let uuidCount = unsafe try reader.number(max: raw.count)
-    let count = unsafe try reader.number(max: dictionary.pointee.keyCount)
-    var lengths = unsafe Pool<UInt32>(capacity: count * 3 + 1)
-    defer { unsafe lengths.deallocate() }
-    var path = 0
-    for index in 0..<count {
-      let step = unsafe try reader.number(max: dictionary.pointee.keyCount)
-      guard index == 0 || step > 0 else { throw .invalid }
-      path += step
-      guard unsafe path < dictionary.pointee.keyCount else { throw .invalid }
-      unsafe columnOfPath[path] = UInt16(index + 1)
+    var kindLengths = unsafe Pool<(place: Int, length: Int)>(capacity: 128)
+    var numberLengths = unsafe Pool<(place: Int, length: Int)>(capacity: ValueKind.count)
+    defer {
+      unsafe kindLengths.deallocate()
+      unsafe numberLengths.deallocate()
     }
-    for _ in 0..<(count * 3) {
-      unsafe lengths.append(UInt32(truncatingIfNeeded: try reader.number(max: min(bytes.count, 1 << 31))))
+    unsafe try readLengths(&reader, max: dictionary.pointee.keyCount, &kindLengths)
+    unsafe try readLengths(&reader, max: ValueKind.count, &numberLengths)
+    unsafe metadataShapes = unsafe try part(&reader, metadataCount)
+    unsafe dataShapes = unsafe try part(&reader, dataCount)
+    unsafe wholes = unsafe try part(&reader, wholeCount)
+    for index in unsafe 0..<kindLengths.count {
+      let (key, length) = unsafe kindLengths[index]
+      unsafe columnOfPath[key] = UInt16(columns.count)
+      unsafe columns.append(try part(&reader, length))
     }
-    unsafe metadataShapes = unsafe ByteReader(try reader.take(metadataCount), metadataCount)
-    unsafe dataShapes = unsafe ByteReader(try reader.take(dataCount), dataCount)
-    unsafe wholes = unsafe ByteReader(try reader.take(wholeCount), wholeCount)
-    let nothing = unsafe columns[0]
-    for _ in 0..<count { unsafe columns.append(nothing) }
-    for index in 0..<count { unsafe columns.start[index + 1].kinds = unsafe try part(&reader, lengths[index]) }
-    for index in 0..<count {
-      unsafe columns.start[index + 1].numbers = unsafe try part(&reader, lengths[count + index])
+    for index in unsafe 0..<numberLengths.count {
+      let (kind, length) = unsafe numberLengths[index]
+      unsafe numbers[kind] = unsafe try part(&reader, length)
     }
-    for index in 0..<count {
-      unsafe columns.start[index + 1].texts = unsafe try part(&reader, lengths[2 * count + index])
-    }
+    unsafe texts = unsafe try part(&reader, textCount)
+    unsafe wordCodes = unsafe try part(&reader, wordCount)
     guard unsafe reader.remaining == 0 else { throw .invalid }
     guard let rawBase = raw.baseAddress else { return }
     let rawStart = unsafe rawBase.assumingMemoryBound(to: UInt8.self)
@@ -160,8 +160,23 @@
     unsafe hexBytes = unsafe ByteReader(rawStart + uuidCount, raw.count - uuidCount)
   }
 
-  private func part(_ reader: inout ByteReader, _ count: UInt32) throws(BodyError) -> ByteReader {
-    unsafe ByteReader(try reader.take(Int(count)), Int(count))
+  /// Places below `limit`, ascending, and their lengths.
+  private func readLengths(
+    _ reader: inout ByteReader, max limit: Int, _ found: inout Pool<(place: Int, length: Int)>
+  ) throws(BodyError) {
+    let count = unsafe try reader.number(max: limit)
+    var place = 0
+    for index in 0..<count {
+      let step = unsafe try reader.number(max: limit)
+      place += step
+      guard index == 0 || step > 0, place < limit else { throw .invalid }
+      unsafe found.append((place, 0))
+    }
+    for index in 0..<count { unsafe found.start[index].length = try reader.number(max: reader.remaining) }
+  }
+
+  private func part(_ reader: inout ByteReader, _ count: Int) throws(BodyError) -> ByteReader {
+    unsafe ByteReader(try reader.take(count), count)
   }
 
   mutating func beginRun(_ trace: UnsafeRawBufferPointer, isUUID: Bool) {
@@ -184,16 +199,14 @@
     return unsafe dictionary.pointee.classes[index]
   }
 
-  /// The symbol of the next value of a key, and its column.
-  @inline(__always) func next(
-    path: Int, list: UInt32
-  ) throws(BodyError) -> (symbol: Symbol, column: UnsafeMutablePointer<DecodedColumn>) {
+  /// The symbol of the next value of a key.
+  @inline(__always) func next(path: Int, list: UInt32) throws(BodyError) -> Symbol {
     let column = unsafe columns.start + Int(columnOfPath[path])
-    let place = unsafe try column.pointee.kinds.byte()
+    let place = unsafe try column.pointee.byte()
     let starts = unsafe dictionary.pointee.listStarts
     let index = unsafe Int(starts[Int(list)]) + Int(place)
     guard unsafe index < Int(starts[Int(list) + 1]) else { throw .invalid }
-    return unsafe (dictionary.pointee.symbols[index], column)
+    return unsafe dictionary.pointee.symbols[index]
   }
 
   func shape(_ rank: UInt64, _ first: UInt32, _ end: UInt32) throws(BodyError) -> DecodedShape {

@@ -45,6 +45,6 @@ public import EventModel
   }
 
   /// Where the parts of the columns end that `finishBlock` appended last, counted in the whole array: whatever stood
-  /// before and the kinds, the numbers, the texts. For `PackedColumns`.
+  /// before and the wholes, the kinds, the numbers, the texts, the words. For `PackedColumns`.
   public var sectionEnds: [Int] { unsafe block.pointee.sectionEnds }
 }

@@ -5,6 +5,10 @@ public struct DictionaryLimits: Sendable {
   /// Strings that occurred twice, and their bytes.
   public var strings = 65_000
   public var stringBytes = 2 << 20
+  /// How well strings of more than 40 bytes are remembered; they are among the `strings`.
+  public var longStrings = 16_384
+  /// Words of texts that occurred twice.
+  public var words = 16_575
   /// UUIDs that occurred in two traces.
   public var uuids = 262_144
 
@@ -63,7 +67,7 @@ public struct DictionaryLimits: Sendable {
 
 /// A piece of a segment's dictionaries as stored: version, section, codec, length before compression, bytes.
 enum DictionaryChunk {
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
   static let bytesMax = 256 << 10
   static let headBytes = 7
 
@@ -112,11 +116,16 @@ extension DictionaryTables {
     unsafe sink.append(templateBytes.start, templateBytes.count)
     for index in unsafe 0..<templatePaths.count { unsafe sink.append(varint: UInt64(templatePaths[index])) }
     unsafe writeClasses(&sink)
-    unsafe sink.append(varint: UInt64(stringStarts.count - 1))
-    for index in unsafe 1..<max(stringStarts.count, 1) {
-      unsafe sink.append(varint: UInt64(stringStarts[index] - stringStarts[index - 1]))
+    unsafe write(stringStarts, entryBytes, &sink)
+    unsafe write(wordStarts, wordBytes, &sink)
+  }
+
+  private func write(_ starts: Pool<UInt32>, _ bytes: Pool<UInt8>, _ sink: inout ByteSink) {
+    unsafe sink.append(varint: UInt64(starts.count - 1))
+    for index in unsafe 1..<max(starts.count, 1) {
+      unsafe sink.append(varint: UInt64(starts[index] - starts[index - 1]))
     }
-    unsafe sink.append(entryBytes.start, entryBytes.count)
+    unsafe sink.append(bytes.start, bytes.count)
   }
 
   private func write(_ names: NameTable, _ sink: inout ByteSink) {

@@ -58,9 +58,15 @@ struct PartState: BitwiseCopyable {
   var streamLists = unsafe Pool<UInt32>(capacity: 256)
   var lists: ListTable
   var strings: SightTable
+  /// The same entries, of those that are longer than what a list takes.
+  var longStrings: SightTable
   /// Where each entry begins in `entryBytes`, and where the last one ends.
   var stringStarts = unsafe Pool<UInt32>(capacity: 4096)
   var entryBytes = unsafe Pool<UInt8>(capacity: 1 << 16)
+  var words: SightTable
+  /// As for the entries, in `wordBytes`.
+  var wordStarts = unsafe Pool<UInt32>(capacity: 4096)
+  var wordBytes = unsafe Pool<UInt8>(capacity: 1 << 14)
   var uuids: SightTable
   var uuidEntries = unsafe Pool<UUIDWords>(capacity: 4096)
   /// Fingerprints of templates seen once, in the second half of their budget.
@@ -74,9 +80,12 @@ struct PartState: BitwiseCopyable {
     unsafe shapeIndex = unsafe HashIndex(bits: 17)
     unsafe lists = unsafe ListTable()
     unsafe strings = unsafe SightTable(entriesMax: min(limits.strings, BodyLimit.strings))
+    unsafe longStrings = unsafe SightTable(entriesMax: min(limits.longStrings, limits.strings, BodyLimit.strings))
+    unsafe words = unsafe SightTable(entriesMax: min(limits.words, BodyLimit.words))
     unsafe uuids = unsafe SightTable(entriesMax: min(limits.uuids, BodyLimit.uuids))
     unsafe seenTemplates = unsafe SightTable(entriesMax: 4096)
     unsafe stringStarts.append(0)
+    unsafe wordStarts.append(0)
     // Key 0 is the stream's name, key 1 that of values that stand behind no key.
     _ = unsafe keys.find(arena.start, 0, &arena)
     unsafe keys.addUnnamed(arena)
@@ -100,6 +109,10 @@ struct PartState: BitwiseCopyable {
     unsafe strings.deallocate()
     unsafe stringStarts.deallocate()
     unsafe entryBytes.deallocate()
+    unsafe longStrings.deallocate()
+    unsafe words.deallocate()
+    unsafe wordStarts.deallocate()
+    unsafe wordBytes.deallocate()
     unsafe uuids.deallocate()
     unsafe uuidEntries.deallocate()
     unsafe seenTemplates.deallocate()

@@ -1,16 +1,10 @@
 import EventModel
 
-/// One column of a key: kinds, numbers, texts.
+/// One column of a key: the kinds of its values.
 @unsafe struct Column {
   var kinds = unsafe Pool<UInt8>(capacity: 64)
-  var numbers = unsafe Pool<UInt8>(capacity: 64)
-  var texts = unsafe Pool<UInt8>(capacity: 64)
 
-  func deallocate() {
-    unsafe kinds.deallocate()
-    unsafe numbers.deallocate()
-    unsafe texts.deallocate()
-  }
+  func deallocate() { unsafe kinds.deallocate() }
 }
 
 extension Column: BitwiseCopyable {}
@@ -49,6 +43,13 @@ struct LastValue: BitwiseCopyable {
   var metadataShapes = unsafe Pool<UInt8>(capacity: 1024)
   var dataShapes = unsafe Pool<UInt8>(capacity: 1024)
   var wholes = unsafe Pool<UInt8>(capacity: 1024)
+  /// By kind of value.
+  var numbers = unsafe Pool<Pool<UInt8>>(capacity: ValueKind.count)
+  var texts = unsafe Pool<UInt8>(capacity: 1024)
+  var wordCodes = unsafe Pool<UInt8>(capacity: 1024)
+  /// The words of the string at hand: what they are in the segment, plus one, and where they end in the string.
+  var wordNumbers = unsafe Pool<UInt32>(capacity: 64)
+  var wordEnds = unsafe Pool<UInt32>(capacity: 64)
   var uuidBytes = unsafe Pool<UInt8>(capacity: 1 << 14)
   var hexBytes = unsafe Pool<UInt8>(capacity: 1 << 12)
   var run: UInt32 = 0
@@ -59,7 +60,7 @@ struct LastValue: BitwiseCopyable {
   var fields = unsafe EventFields()
   /// What the key at hand had before its value became the last one.
   var lastBefore = LastValue()
-  /// Where kinds, numbers and texts ended in what `finish` appended to.
+  /// Where wholes, kinds, numbers, texts and words ended in what `finish` appended to.
   var sectionEnds: [Int] = []
 
   static let runIndexSlots = 8192
@@ -67,6 +68,7 @@ struct LastValue: BitwiseCopyable {
   init(_ tables: UnsafeMutablePointer<DictionaryTables>) {
     unsafe self.tables = unsafe tables
     unsafe runIndex.start.initialize(repeating: 0, count: EncodedBlock.runIndexSlots)
+    for _ in 0..<ValueKind.count { unsafe numbers.append(Pool<UInt8>(capacity: 64)) }
   }
 
   func deallocate() {
@@ -77,6 +79,12 @@ struct LastValue: BitwiseCopyable {
     unsafe metadataShapes.deallocate()
     unsafe dataShapes.deallocate()
     unsafe wholes.deallocate()
+    for index in unsafe 0..<numbers.count { unsafe numbers[index].deallocate() }
+    unsafe numbers.deallocate()
+    unsafe texts.deallocate()
+    unsafe wordCodes.deallocate()
+    unsafe wordNumbers.deallocate()
+    unsafe wordEnds.deallocate()
     unsafe uuidBytes.deallocate()
     unsafe hexBytes.deallocate()
     unsafe runArena.deallocate()
@@ -200,52 +208,58 @@ struct LastValue: BitwiseCopyable {
 
   /// About what all columns have become so far.
   var columnBytes: Int {
-    var sum = unsafe metadataShapes.count + dataShapes.count + wholes.count
-    for index in unsafe 0..<columns.count {
-      let column = unsafe columns.start + index
-      unsafe sum += column.pointee.kinds.count + column.pointee.numbers.count + column.pointee.texts.count
-    }
+    var sum = unsafe metadataShapes.count + dataShapes.count + wholes.count + texts.count + wordCodes.count
+    for index in unsafe 0..<columns.count { unsafe sum += (columns.start + index).pointee.kinds.count }
+    for index in unsafe 0..<numbers.count { unsafe sum += (numbers.start + index).pointee.count }
     return sum
   }
 
   mutating func finish(columns output: inout [UInt8], raw: inout [UInt8]) {
-    var used = 0
-    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 { used += 1 }
-    var head = unsafe Pool<UInt8>(capacity: 64 + 32 * used)
-    unsafe head.append(varint: UInt64(metadataShapes.count))
-    unsafe head.append(varint: UInt64(dataShapes.count))
-    unsafe head.append(varint: UInt64(wholes.count))
-    unsafe head.append(varint: UInt64(uuidBytes.count))
-    unsafe head.append(varint: UInt64(used))
-    var previous = 0
-    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
-      unsafe head.append(varint: UInt64(index - previous))
-      previous = index
-    }
-    // By sort of length: those of one sort resemble each other.
-    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
-      unsafe head.append(varint: UInt64(columns[index].kinds.count))
-    }
-    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
-      unsafe head.append(varint: UInt64(columns[index].numbers.count))
-    }
-    for index in unsafe 0..<columns.count where unsafe columns[index].kinds.count > 0 {
-      unsafe head.append(varint: UInt64(columns[index].texts.count))
-    }
+    var head = unsafe finishedHead()
     unsafe output.reserveCapacity(output.count + head.count + columnBytes)
     unsafe take(&head, &output)
+    unsafe head.deallocate()
     unsafe take(&metadataShapes, &output)
     unsafe take(&dataShapes, &output)
     unsafe take(&wholes, &output)
-    for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].kinds, &output) }
     unsafe sectionEnds = [output.count]
-    for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].numbers, &output) }
+    for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].kinds, &output) }
     unsafe sectionEnds.append(output.count)
-    for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].texts, &output) }
+    for index in unsafe 0..<numbers.count { unsafe take(&numbers.start[index], &output) }
+    unsafe sectionEnds.append(output.count)
+    unsafe take(&texts, &output)
+    unsafe sectionEnds.append(output.count)
+    unsafe take(&wordCodes, &output)
     unsafe sectionEnds.append(output.count)
     unsafe take(&uuidBytes, &raw)
     unsafe take(&hexBytes, &raw)
-    unsafe head.deallocate()
+  }
+
+  /// How long everything is.
+  private func finishedHead() -> Pool<UInt8> {
+    var head = unsafe Pool<UInt8>(capacity: 256 + 16 * columns.count)
+    unsafe head.append(varint: UInt64(metadataShapes.count))
+    unsafe head.append(varint: UInt64(dataShapes.count))
+    unsafe head.append(varint: UInt64(wholes.count))
+    unsafe head.append(varint: UInt64(texts.count))
+    unsafe head.append(varint: UInt64(wordCodes.count))
+    unsafe head.append(varint: UInt64(uuidBytes.count))
+    unsafe appendLengths(columns.count, &head) { unsafe columns[$0].kinds.count }
+    unsafe appendLengths(numbers.count, &head) { unsafe numbers[$0].count }
+    return unsafe head
+  }
+
+  /// How many of them are not empty; for each its number minus that of the one before; then the lengths.
+  private func appendLengths(_ count: Int, _ head: inout Pool<UInt8>, _ length: (Int) -> Int) {
+    var used = 0
+    for index in 0..<count where length(index) > 0 { used += 1 }
+    unsafe head.append(varint: UInt64(used))
+    var previous = 0
+    for index in 0..<count where length(index) > 0 {
+      unsafe head.append(varint: UInt64(index - previous))
+      previous = index
+    }
+    for index in 0..<count where length(index) > 0 { unsafe head.append(varint: UInt64(length(index))) }
   }
 
   private func take(_ pool: inout Pool<UInt8>, _ output: inout [UInt8]) {

@@ -41,6 +41,8 @@
     unsafe records.count += ListTable.recordBytes
     unsafe count += 1
     unsafe self[UInt32(count - 1)].owner = key
+    // The commonest kind has one place in all lists: columns hold values of many classes.
+    _ = unsafe newPlace(UInt32(count - 1), ValueKind.same)
     return unsafe UInt32(count - 1)
   }
 
@@ -54,7 +56,7 @@
     return unsafe UInt8(record.symbolCount - 1)
   }
 
-  /// The place of a kind that has no operand. There is always room: 51 kinds, 12 strings and 20 prefixes at most.
+  /// The place of a kind that has no operand. There is always room: 52 kinds, 12 strings and 20 prefixes at most.
   @inline(__always) mutating func place(_ number: UInt32, kind: UInt8) -> UInt8 {
     let record = unsafe self[number]
     let known = unsafe record.base.load(fromByteOffset: ListRecord.kinds + Int(kind), as: UInt8.self)
@@ -120,6 +122,11 @@
   @inline(__always) var misses: UInt32 {
     get { unsafe base.load(fromByteOffset: ListRecord.missesOffset, as: UInt32.self) }
     nonmutating set { unsafe base.storeBytes(of: newValue, toByteOffset: ListRecord.missesOffset, as: UInt32.self) }
+  }
+
+  /// Whether a value of this list was of that kind, which has no operand.
+  @inline(__always) func has(_ kind: UInt8) -> Bool {
+    unsafe base.load(fromByteOffset: ListRecord.kinds + Int(kind), as: UInt8.self) != 0
   }
 
   @inline(__always) func fingerprint(_ index: Int) -> UInt32 {

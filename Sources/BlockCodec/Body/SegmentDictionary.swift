@@ -90,6 +90,7 @@ struct DecodedClass: BitwiseCopyable {
   var listStarts = unsafe Pool<UInt32>(capacity: 16)
   var symbols = unsafe Pool<Symbol>(capacity: 16)
   var entryStarts = unsafe Pool<UInt32>(capacity: 16)
+  var wordStarts = unsafe Pool<UInt32>(capacity: 16)
 
   init(text: [UInt8], uuids from: [UInt8]) {
     unsafe byteCount = text.count
@@ -117,12 +118,14 @@ struct DecodedClass: BitwiseCopyable {
     unsafe listStarts.deallocate()
     unsafe symbols.deallocate()
     unsafe entryStarts.deallocate()
+    unsafe wordStarts.deallocate()
   }
 
   var memoryBytes: Int {
     var sum = unsafe byteCount + uuidCount * 16 + prefixStarts.capacity * 4 + templates.capacity * 16
     unsafe sum += templateSlots.capacity * 8 + shapes.capacity * 8 + shapeLists.capacity * 4 + classes.capacity * 16
     return unsafe sum + listStarts.capacity * 4 + symbols.capacity * 8 + entryStarts.capacity * 4
+      + wordStarts.capacity * 4
   }
 
   @inline(__always) func uuid(_ number: Int) -> UUIDWords {
@@ -143,6 +146,7 @@ struct DecodedClass: BitwiseCopyable {
     unsafe try readTemplates(&reader)
     unsafe try readClasses(&reader)
     unsafe try readNames(&reader, BodyLimit.strings, &entryStarts)
+    unsafe try readNames(&reader, BodyLimit.words, &wordStarts)
     guard unsafe reader.remaining == 0 else { throw .invalid }
   }
 

@@ -121,7 +121,7 @@ extension EncodedBlock {
     let today = unsafe TimeText.floorDivide(fields.created, 86_400_000_000_000)
     if count == 10 {
       unsafe putKind(list, path, ValueKind.date)
-      unsafe putSigned(path, days - today)
+      unsafe putSigned(ValueKind.date, days - today)
       return true
     }
     guard count >= 19, unsafe p[10] == 0x54 || p[10] == 0x20, let clock = unsafe TimeText.clock(p + 11) else {
@@ -163,7 +163,7 @@ extension EncodedBlock {
     if suffix == 0, !isBlank {
       if digits == 0, value % 86_400 == 0 {
         unsafe putKind(list, path, ValueKind.midnight)
-        return unsafe putSigned(path, value / 86_400 - TimeText.floorDivide(now, 86_400))
+        return unsafe putSigned(ValueKind.midnight, value / 86_400 - TimeText.floorDivide(now, 86_400))
       }
       let kind: UInt8? =
         switch digits {
@@ -176,12 +176,12 @@ extension EncodedBlock {
         }
       if let kind {
         unsafe putKind(list, path, kind)
-        return unsafe putSigned(path, now &- value)
+        return unsafe putSigned(kind, now &- value)
       }
     }
     unsafe putKind(list, path, ValueKind.timeForm)
-    unsafe putNumber(path, UInt64(digits + 10 * suffix + (isBlank ? 40 : 0)))
-    unsafe putSigned(path, now &- value)
+    unsafe putNumber(ValueKind.timeForm, UInt64(digits + 10 * suffix + (isBlank ? 40 : 0)))
+    unsafe putSigned(ValueKind.timeForm, now &- value)
   }
 
   /// A value that is no string: a number, true, false, null, or whatever stands there.
@@ -230,8 +230,9 @@ extension EncodedBlock {
       return unsafe putText(list, path, p, count, ValueKind.textOther)
     }
     if point < 0, !negative, digits >= 10, unsafe putEpoch(list, path, value, digits) { return }
-    unsafe putKind(list, path, ValueKind.decimal0 + UInt8(truncatingIfNeeded: scale))
-    unsafe putSigned(path, negative ? -value : value)
+    let kind = ValueKind.decimal0 + UInt8(truncatingIfNeeded: scale)
+    unsafe putKind(list, path, kind)
+    unsafe putSigned(kind, negative ? -value : value)
   }
 
   /// A number that counts the time since the epoch, near the event's own.
@@ -252,7 +253,7 @@ extension EncodedBlock {
     // Within some 100 days; and what decodes to another number of digits is kept as it is.
     guard now > 0, abs(delta) < 10_000_000 * TimeText.power(exponent), value > 0 else { return false }
     unsafe putKind(list, path, kind)
-    unsafe putSigned(path, delta)
+    unsafe putSigned(kind, delta)
     return true
   }
 }

@@ -5,7 +5,7 @@ extension DecodedBlock {
   @inline(__always) mutating func putValue(
     path: Int, list: UInt32, isString: Bool, _ context: borrowing BodyContext, _ sink: inout ByteSink
   ) throws(BodyError) {
-    let (symbol, column) = unsafe try next(path: path, list: list)
+    let symbol = unsafe try next(path: path, list: list)
     if symbol.kind == ValueKind.constant {
       return unsafe try copy(dictionary.pointee.bytes + Int(symbol.start), Int(symbol.length), &sink)
     }
@@ -18,7 +18,7 @@ extension DecodedBlock {
       sink.count += Int(last.length)
       return
     }
-    unsafe try put(symbol, column, context, &sink)
+    unsafe try put(symbol, context, &sink)
     let count = sink.count - start
     if isString, count < BodyLimit.rememberedBytes {
       unsafe lastValues[path] = unsafe LastValue(run: run, length: UInt32(count), start: start)
@@ -26,37 +26,38 @@ extension DecodedBlock {
   }
 
   @inline(never) private mutating func put(
-    _ symbol: Symbol, _ column: UnsafeMutablePointer<DecodedColumn>, _ context: borrowing BodyContext,
-    _ sink: inout ByteSink
+    _ symbol: Symbol, _ context: borrowing BodyContext, _ sink: inout ByteSink
   ) throws(BodyError) {
+    let numbers = unsafe self.numbers.start + Int(symbol.kind)
     switch symbol.kind {
     case ValueKind.listed:
       unsafe try copy(dictionary.pointee.bytes + Int(symbol.start), Int(symbol.length), &sink)
     case ValueKind.equalsID...ValueKind.equalsSchemaVersion:
       unsafe try putField(symbol.kind, context, &sink)
     case ValueKind.uuidNew, ValueKind.uuidBack, ValueKind.uuidEntry:
-      unsafe try putDashed(try uuid(symbol.kind - ValueKind.uuidNew, column), &sink)
+      unsafe try putDashed(try uuid(symbol.kind - ValueKind.uuidNew, numbers), &sink)
     case ValueKind.uuidForm:
-      unsafe try putForm(column, &sink)
+      unsafe try putForm(numbers, &sink)
     case ValueKind.prefixUUIDNew...(ValueKind.prefixHex + ValueKind.anyPrefix):
-      unsafe try putPrefixed(symbol, column, &sink)
+      unsafe try putPrefixed(symbol, &sink)
     case ValueKind.decimal0...ValueKind.decimal6:
-      unsafe try putDecimal(Int(symbol.kind - ValueKind.decimal0), column.pointee.numbers.signed(), &sink)
+      unsafe try putDecimal(Int(symbol.kind - ValueKind.decimal0), numbers.pointee.signed(), &sink)
     case ValueKind.time0...ValueKind.timeForm:
-      unsafe try putTime(symbol.kind, column, context.created, &sink)
+      unsafe try putTime(symbol.kind, numbers, context.created, &sink)
     case ValueKind.epoch3...ValueKind.epoch9:
-      unsafe try putEpoch(symbol.kind, column, context.created, &sink)
+      unsafe try putEpoch(symbol.kind, numbers, context.created, &sink)
     case ValueKind.hexLower, ValueKind.hexUpper:
       unsafe try putHex(
-        column.pointee.numbers.number(max: hexBytes.remaining), symbol.kind == ValueKind.hexUpper, &sink)
+        numbers.pointee.number(max: hexBytes.remaining), symbol.kind == ValueKind.hexUpper, &sink)
     case ValueKind.entry:
       let starts = unsafe dictionary.pointee.entryStarts
-      let number = unsafe try column.pointee.numbers.number(max: BodyLimit.strings)
+      let number = unsafe try numbers.pointee.number(max: BodyLimit.strings)
       guard unsafe number + 1 < starts.count else { throw .invalid }
       unsafe try copy(dictionary.pointee.bytes + Int(starts[number]), Int(starts[number + 1] - starts[number]), &sink)
     case ValueKind.text, ValueKind.textOther:
-      let count = unsafe try column.pointee.numbers.number(max: column.pointee.texts.remaining)
-      unsafe try copy(column.pointee.texts.take(count), count, &sink)
+      let count = unsafe try numbers.pointee.number(max: texts.remaining)
+      unsafe try copy(texts.take(count), count, &sink)
+    case ValueKind.words: unsafe try putWords(numbers, &sink)
     case ValueKind.yes: unsafe try putWord(0x6575_7274, 4, &sink)
     case ValueKind.no: unsafe try putWord(0x65_736c_6166, 5, &sink)
     case ValueKind.null: unsafe try putWord(0x6c6c_756e, 4, &sink)
@@ -92,10 +93,10 @@ extension DecodedBlock {
 
   /// 0 new, 1 so many ago, 2 an entry of the segment's.
   @inline(__always) private mutating func uuid(
-    _ way: UInt8, _ column: UnsafeMutablePointer<DecodedColumn>
+    _ way: UInt8, _ numbers: UnsafeMutablePointer<ByteReader>
   ) throws(BodyError) -> UUIDWords {
     if way == 0 { return unsafe try newUUID() }
-    let number = unsafe try column.pointee.numbers.number(max: BodyLimit.uuids)
+    let number = unsafe try numbers.pointee.number(max: BodyLimit.uuids)
     return unsafe way == 1 ? try earlierUUID(number) : try knownUUID(number)
   }
 
@@ -154,14 +155,14 @@ extension DecodedBlock {
   }
 
   private mutating func putForm(
-    _ column: UnsafeMutablePointer<DecodedColumn>, _ sink: inout ByteSink
+    _ numbers: UnsafeMutablePointer<ByteReader>, _ sink: inout ByteSink
   ) throws(BodyError) {
-    let form = unsafe try column.pointee.numbers.number(max: 2)
-    let way = unsafe try column.pointee.numbers.number(max: BodyLimit.runUUIDs + 2)
+    let form = unsafe try numbers.pointee.number(max: 2)
+    let way = unsafe try numbers.pointee.number(max: BodyLimit.runUUIDs + 2)
     let uuid: UUIDWords
     switch way {
     case 0: uuid = unsafe try newUUID()
-    case 1: uuid = unsafe try knownUUID(column.pointee.numbers.number(max: BodyLimit.uuids))
+    case 1: uuid = unsafe try knownUUID(numbers.pointee.number(max: BodyLimit.uuids))
     default: uuid = unsafe try earlierUUID(way - 2)
     }
     if form == 0 { return unsafe try putDashed(uuid, &sink, upper: true) }
@@ -174,15 +175,16 @@ extension DecodedBlock {
   }
 
   private mutating func putPrefixed(
-    _ symbol: Symbol, _ column: UnsafeMutablePointer<DecodedColumn>, _ sink: inout ByteSink
+    _ symbol: Symbol, _ sink: inout ByteSink
   ) throws(BodyError) {
     var kind = symbol.kind
     var start = Int(symbol.start)
     var length = Int(symbol.length)
-    if kind > ValueKind.prefixHex {
-      kind -= ValueKind.anyPrefix
+    if kind > ValueKind.prefixHex { kind -= ValueKind.anyPrefix }
+    let numbers = unsafe self.numbers.start + Int(kind)
+    if kind != symbol.kind {
       let starts = unsafe dictionary.pointee.prefixStarts
-      let number = unsafe try column.pointee.numbers.number(max: BodyLimit.prefixes)
+      let number = unsafe try numbers.pointee.number(max: BodyLimit.prefixes)
       guard unsafe number + 1 < starts.count else { throw .invalid }
       start = unsafe Int(starts[number])
       length = unsafe Int(starts[number + 1]) - start
@@ -190,14 +192,14 @@ extension DecodedBlock {
     unsafe try copy(dictionary.pointee.bytes + start, length, &sink)
     switch kind {
     case ValueKind.prefixDigits:
-      let digits = unsafe try column.pointee.numbers.number(max: 19)
-      let value = unsafe try column.pointee.numbers.varint()
+      let digits = unsafe try numbers.pointee.number(max: 19)
+      let value = unsafe try numbers.pointee.varint()
       unsafe TimeText.writeDigits(value, digits, try room(digits, &sink))
       sink.count += digits
     case ValueKind.prefixHex:
       unsafe try putHex(4, false, &sink)
     default:
-      unsafe try putDashed(uuid(kind - ValueKind.prefixUUIDNew, column), &sink)
+      unsafe try putDashed(uuid(kind - ValueKind.prefixUUIDNew, numbers), &sink)
     }
   }
 
@@ -244,10 +246,10 @@ extension DecodedBlock {
   }
 
   private func putTime(
-    _ kind: UInt8, _ column: UnsafeMutablePointer<DecodedColumn>, _ created: Int64, _ sink: inout ByteSink
+    _ kind: UInt8, _ numbers: UnsafeMutablePointer<ByteReader>, _ created: Int64, _ sink: inout ByteSink
   ) throws(BodyError) {
     if kind == ValueKind.midnight || kind == ValueKind.date {
-      let days = unsafe try TimeText.floorDivide(created, 86_400_000_000_000) &+ column.pointee.numbers.signed()
+      let days = unsafe try TimeText.floorDivide(created, 86_400_000_000_000) &+ numbers.pointee.signed()
       return unsafe try writeDay(days, kind == ValueKind.midnight, &sink)
     }
     var form = 0
@@ -259,11 +261,11 @@ extension DecodedBlock {
     case ValueKind.time7: digits = 7
     case ValueKind.time9: digits = 9
     default:
-      form = unsafe try column.pointee.numbers.number(max: 69)
+      form = unsafe try numbers.pointee.number(max: 69)
       digits = form % 10
     }
     let unit = TimeText.power(digits)
-    let value = unsafe try TimeText.floorDivide(created, TimeText.power(9 - digits)) &- column.pointee.numbers.signed()
+    let value = unsafe try TimeText.floorDivide(created, TimeText.power(9 - digits)) &- numbers.pointee.signed()
     let seconds = TimeText.floorDivide(value, unit)
     let days = TimeText.floorDivide(seconds, 86_400)
     guard TimeText.dayRange.contains(days) else { throw .invalid }
@@ -302,54 +304,57 @@ extension DecodedBlock {
   }
 
   private func putEpoch(
-    _ kind: UInt8, _ column: UnsafeMutablePointer<DecodedColumn>, _ created: Int64, _ sink: inout ByteSink
+    _ kind: UInt8, _ numbers: UnsafeMutablePointer<ByteReader>, _ created: Int64, _ sink: inout ByteSink
   ) throws(BodyError) {
     let exponent = kind == ValueKind.epoch3 ? 3 : kind == ValueKind.epoch0 ? 0 : kind == ValueKind.epoch6 ? 6 : 9
     let now = TimeText.floorDivide(created, TimeText.power(9 - exponent))
-    unsafe try putDecimal(0, now &- column.pointee.numbers.signed(), &sink)
+    unsafe try putDecimal(0, now &- numbers.pointee.signed(), &sink)
   }
 
   /// Passes over one value.
   @inline(__always) mutating func skipValue(path: Int, list: UInt32) throws(BodyError) {
-    let (symbol, column) = unsafe try next(path: path, list: list)
+    let symbol = unsafe try next(path: path, list: list)
+    let numbers = unsafe self.numbers.start + Int(symbol.kind)
     switch symbol.kind {
     case ValueKind.constant, ValueKind.listed, ValueKind.same, ValueKind.yes, ValueKind.no, ValueKind.null,
       ValueKind.equalsID...ValueKind.equalsSchemaVersion:
       return
     case ValueKind.decimal0...ValueKind.decimal6, ValueKind.time0...ValueKind.date, ValueKind.epoch3...ValueKind.epoch9,
       ValueKind.uuidBack, ValueKind.uuidEntry, ValueKind.entry, ValueKind.prefixUUIDBack, ValueKind.prefixUUIDEntry:
-      _ = unsafe try column.pointee.numbers.varint()
+      _ = unsafe try numbers.pointee.varint()
     case ValueKind.uuidNew, ValueKind.prefixUUIDNew:
       _ = unsafe try uuidBytes.take(16)
     case ValueKind.text, ValueKind.textOther:
-      _ = unsafe try column.pointee.texts.take(column.pointee.numbers.number(max: column.pointee.texts.remaining))
+      _ = unsafe try texts.take(numbers.pointee.number(max: texts.remaining))
+    case ValueKind.words:
+      unsafe try skipWords(numbers)
     default:
-      unsafe try skipRare(symbol.kind, column)
+      unsafe try skipRare(symbol.kind)
     }
   }
 
   @inline(never) private mutating func skipRare(
-    _ known: UInt8, _ column: UnsafeMutablePointer<DecodedColumn>
+    _ known: UInt8
   ) throws(BodyError) {
     var kind = known
-    if kind > ValueKind.prefixHex, kind <= ValueKind.prefixHex + ValueKind.anyPrefix {
-      kind -= ValueKind.anyPrefix
-      _ = unsafe try column.pointee.numbers.varint()
-    }
+    let isAnyPrefix = kind > ValueKind.prefixHex && kind <= ValueKind.prefixHex + ValueKind.anyPrefix
+    if isAnyPrefix { kind -= ValueKind.anyPrefix }
+    let numbers = unsafe self.numbers.start + Int(kind)
+    if isAnyPrefix { _ = unsafe try numbers.pointee.varint() }
     switch kind {
     case ValueKind.prefixUUIDNew: _ = unsafe try uuidBytes.take(16)
-    case ValueKind.prefixUUIDBack, ValueKind.prefixUUIDEntry: _ = unsafe try column.pointee.numbers.varint()
+    case ValueKind.prefixUUIDBack, ValueKind.prefixUUIDEntry: _ = unsafe try numbers.pointee.varint()
     case ValueKind.prefixDigits, ValueKind.timeForm:
-      _ = unsafe try column.pointee.numbers.varint()
-      _ = unsafe try column.pointee.numbers.varint()
+      _ = unsafe try numbers.pointee.varint()
+      _ = unsafe try numbers.pointee.varint()
     case ValueKind.prefixHex: _ = unsafe try hexBytes.take(4)
     case ValueKind.hexLower, ValueKind.hexUpper:
-      _ = unsafe try hexBytes.take(column.pointee.numbers.number(max: hexBytes.remaining))
+      _ = unsafe try hexBytes.take(numbers.pointee.number(max: hexBytes.remaining))
     case ValueKind.uuidForm:
-      _ = unsafe try column.pointee.numbers.varint()
-      let way = unsafe try column.pointee.numbers.varint()
+      _ = unsafe try numbers.pointee.varint()
+      let way = unsafe try numbers.pointee.varint()
       if way == 0 { _ = unsafe try uuidBytes.take(16) }
-      if way == 1 { _ = unsafe try column.pointee.numbers.varint() }
+      if way == 1 { _ = unsafe try numbers.pointee.varint() }
     default: throw .unknown(kind)
     }
   }

@@ -6,11 +6,12 @@ extension EncodedBlock {
     unsafe (columns.start + path).pointee.kinds.append(place)
   }
 
-  @inline(__always) mutating func putNumber(_ path: Int, _ value: UInt64) {
-    unsafe (columns.start + path).pointee.numbers.append(varint: value)
+  /// A number of a value of this kind.
+  @inline(__always) mutating func putNumber(_ kind: UInt8, _ value: UInt64) {
+    unsafe (numbers.start + Int(kind)).pointee.append(varint: value)
   }
 
-  @inline(__always) mutating func putSigned(_ path: Int, _ value: Int64) { unsafe putNumber(path, zigzag(value)) }
+  @inline(__always) mutating func putSigned(_ kind: UInt8, _ value: Int64) { unsafe putNumber(kind, zigzag(value)) }
 
   @inline(__always) mutating func putRaw(_ uuid: UUIDWords) { unsafe uuidBytes.append(uuid) }
 
@@ -29,7 +30,11 @@ extension EncodedBlock {
     if unsafe last.pointee.run == run, unsafe Int(last.pointee.length) == count,
       unsafe equalBytes(runArena.start + last.pointee.start, p, count)
     {
-      return unsafe putKind(list, path, ValueKind.same)
+      // What is the event's service is that in all events, and not now this and now as the last one.
+      let isService =
+        unsafe count > 0 && record.has(ValueKind.equalsService) && fields.service.count == count
+        && equalBytes(fields.service.baseAddress!.assumingMemoryBound(to: UInt8.self), p, count)
+      return unsafe putKind(list, path, isService ? ValueKind.equalsService : ValueKind.same)
     }
     unsafe lastBefore = unsafe last.pointee
     if count < BodyLimit.rememberedBytes {
@@ -48,15 +53,19 @@ extension EncodedBlock {
     if count >= 16, count <= 128, count & 1 == 0, unsafe putHex(list, path, p, count) { return }
     if count == 36, let uuid = unsafe upperUUID(p) { return unsafe putUUIDForm(list, path, uuid, 0) }
     if count <= BodyLimit.listedBytes { return unsafe putShort(list, path, p, count) }
-    unsafe putText(list, path, p, count, ValueKind.text)
+    if count <= BodyLimit.entryBytes, let entry = unsafe stringEntry(p, count, hashBytes(p, count)) {
+      unsafe putKind(list, path, ValueKind.entry)
+      return unsafe putNumber(ValueKind.entry, UInt64(entry))
+    }
+    unsafe putWordsOrText(list, path, p, count)
   }
 
   @inline(__always) mutating func putText(
     _ list: UInt32, _ path: Int, _ p: BytePointer, _ count: Int, _ kind: UInt8
   ) {
     unsafe putKind(list, path, kind)
-    unsafe putNumber(path, UInt64(count))
-    unsafe (columns.start + path).pointee.texts.append(p, count)
+    unsafe putNumber(kind, UInt64(count))
+    unsafe texts.append(p, count)
   }
 
   private mutating func putUUID(_ list: UInt32, _ path: Int, _ uuid: UUIDWords) {
@@ -71,10 +80,10 @@ extension EncodedBlock {
     }
     if let back = unsafe findRunUUID(uuid) {
       unsafe putKind(list, path, ValueKind.uuidBack)
-      unsafe putNumber(path, UInt64(back))
+      unsafe putNumber(ValueKind.uuidBack, UInt64(back))
     } else if let entry = unsafe uuidEntry(uuid) {
       unsafe putKind(list, path, ValueKind.uuidEntry)
-      unsafe putNumber(path, UInt64(entry))
+      unsafe putNumber(ValueKind.uuidEntry, UInt64(entry))
     } else {
       unsafe putKind(list, path, ValueKind.uuidNew)
       unsafe putRaw(uuid)
@@ -99,10 +108,10 @@ extension EncodedBlock {
     guard let prefix = unsafe prefixSlot(list, p, prefixCount) else { return false }
     if let back = unsafe findRunUUID(uuid) {
       unsafe putPrefixKind(list, path, prefix, ValueKind.prefixUUIDBack)
-      unsafe putNumber(path, UInt64(back))
+      unsafe putNumber(ValueKind.prefixUUIDBack, UInt64(back))
     } else if let entry = unsafe uuidEntry(uuid) {
       unsafe putPrefixKind(list, path, prefix, ValueKind.prefixUUIDEntry)
-      unsafe putNumber(path, UInt64(entry))
+      unsafe putNumber(ValueKind.prefixUUIDEntry, UInt64(entry))
     } else {
       unsafe putPrefixKind(list, path, prefix, ValueKind.prefixUUIDNew)
       unsafe putRaw(uuid)
@@ -149,20 +158,21 @@ extension EncodedBlock {
       unsafe (columns.start + path).pointee.kinds.append(place - 1)
     case .any(let number):
       unsafe putKind(list, path, kind + ValueKind.anyPrefix)
-      unsafe putNumber(path, UInt64(number))
+      unsafe putNumber(kind, UInt64(number))
     }
   }
 
   private mutating func putUUIDForm(_ list: UInt32, _ path: Int, _ uuid: UUIDWords, _ form: UInt64) {
-    unsafe putKind(list, path, ValueKind.uuidForm)
-    unsafe putNumber(path, form)
+    let kind = ValueKind.uuidForm
+    unsafe putKind(list, path, kind)
+    unsafe putNumber(kind, form)
     if let back = unsafe findRunUUID(uuid) {
-      unsafe putNumber(path, UInt64(back) + 2)
+      unsafe putNumber(kind, UInt64(back) + 2)
     } else if let entry = unsafe uuidEntry(uuid) {
-      unsafe putNumber(path, 1)
-      unsafe putNumber(path, UInt64(entry))
+      unsafe putNumber(kind, 1)
+      unsafe putNumber(kind, UInt64(entry))
     } else {
-      unsafe putNumber(path, 0)
+      unsafe putNumber(kind, 0)
       unsafe putRaw(uuid)
     }
   }
@@ -232,7 +242,7 @@ extension EncodedBlock {
     if bad != 0 { return false }
     unsafe hexBytes.count = start + count / 2
     unsafe putKind(list, path, upper ? ValueKind.hexUpper : ValueKind.hexLower)
-    unsafe putNumber(path, UInt64(count / 2))
+    unsafe putNumber(upper ? ValueKind.hexUpper : ValueKind.hexLower, UInt64(count / 2))
     return true
   }
 
@@ -269,13 +279,15 @@ extension EncodedBlock {
     if count >= 6, unsafe putPrefixedNumber(list, path, p, count) { return }
     if let entry = unsafe stringEntry(p, count, hash) {
       unsafe putKind(list, path, ValueKind.entry)
-      return unsafe putNumber(path, UInt64(entry))
+      return unsafe putNumber(ValueKind.entry, UInt64(entry))
     }
-    unsafe putText(list, path, p, count, ValueKind.text)
+    unsafe putWordsOrText(list, path, p, count)
   }
 
   @inline(__always) private mutating func stringEntry(_ p: BytePointer, _ count: Int, _ hash: UInt64) -> Int? {
-    guard case .again(let word, let entry) = unsafe tables.pointee.strings.look(hash) else { return nil }
+    let isLong = count > BodyLimit.listedBytes
+    let sight = unsafe isLong ? tables.pointee.longStrings.look(hash) : tables.pointee.strings.look(hash)
+    guard case .again(let word, let entry) = sight else { return nil }
     let starts = unsafe tables.pointee.stringStarts
     if entry > 0 {
       let start = unsafe Int(starts[entry - 1])
@@ -286,7 +298,11 @@ extension EncodedBlock {
     guard unsafe number < tables.pointee.strings.entriesMax,
       unsafe tables.pointee.entryBytes.count + count <= tables.pointee.limits.stringBytes
     else { return nil }
-    unsafe tables.pointee.strings.setEntry(word, number)
+    if isLong {
+      unsafe tables.pointee.longStrings.setEntry(word, number)
+    } else {
+      unsafe tables.pointee.strings.setEntry(word, number)
+    }
     unsafe tables.pointee.entryBytes.append(p, count)
     unsafe tables.pointee.stringStarts.append(UInt32(tables.pointee.entryBytes.count))
     return number
@@ -300,8 +316,8 @@ extension EncodedBlock {
       var value: UInt64 = 0
       for index in start..<count { value = unsafe value * 10 + UInt64(p[index] & 15) }
       unsafe putPrefixKind(list, path, prefix, ValueKind.prefixDigits)
-      unsafe putNumber(path, UInt64(count - start))
-      unsafe putNumber(path, value)
+      unsafe putNumber(ValueKind.prefixDigits, UInt64(count - start))
+      unsafe putNumber(ValueKind.prefixDigits, value)
       return true
     }
     guard count >= 12, count - 8 < 24 else { return false }

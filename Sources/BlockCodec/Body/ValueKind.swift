@@ -55,10 +55,12 @@ enum ValueKind {
   static let yes: UInt8 = 46
   static let no: UInt8 = 47
   static let null: UInt8 = 48
+  /// Words with a blank between each two. Number: how many; each a byte in the words of the block.
+  static let words: UInt8 = 49
   /// A string of the list: the first one, and another one.
-  static let constant: UInt8 = 49
-  static let listed: UInt8 = 50
-  static let count = 51
+  static let constant: UInt8 = 50
+  static let listed: UInt8 = 51
+  static let count = 52
 }
 
 /// Bounds of the format: what a decoder accepts. Encoders stay within.
@@ -76,10 +78,18 @@ enum BodyLimit {
   static let lists = 65_536
   static let listedPerList = 12
   static let listedBytes = 40
+  /// Longer strings are no entries of the segment.
+  static let entryBytes = 160
   static let symbolsPerList = 250
   static let prefixes = 32_768
   static let prefixBytes = 160
   static let strings = 1 << 20
+  /// Words that a byte names; of the others it says the high part, and the low byte is raw.
+  static let nearWords = 191
+  static let words = nearWords + 64 * 256
+  static let wordBytes = 64
+  /// Longer strings are not cut into words.
+  static let wordedBytes = 16_384
   static let uuids = 1 << 22
   static let runUUIDs = 3000
   /// Longer strings are not remembered as the last value of their key.

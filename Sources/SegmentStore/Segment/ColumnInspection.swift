@@ -2,7 +2,7 @@ import BlockCodec
 import EventModel
 import TraceStore
 
-/// What the inspector gathers of a segment of format 2 while it goes over the pages, and how it reads blocks with it.
+/// What the inspector gathers of a segment of format 3 while it goes over the pages, and how it reads blocks with it.
 struct ColumnInspection {
   private let pages: SQLitePages
   /// Rows of the tapes by number.

@@ -2,7 +2,7 @@ import BlockCodec
 import EventModel
 import TraceStore
 
-/// A block taken apart and checked, of either version. Frames of version 2 are made when they are asked for.
+/// A block taken apart and checked, of either version. Frames of version 3 are made when they are asked for.
 final class DecodedBlock: Sendable {
   struct Run: Sendable {
     /// Nil: events in no trace.

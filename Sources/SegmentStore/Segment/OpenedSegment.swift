@@ -22,7 +22,7 @@ struct OpenedSegment {
   private(set) var longTraces: [SegmentTrace] = []
   private(set) var filters: [BloomFilter] = []
   private(set) var chunkBounds: [String: [ChunkBounds]] = [:]
-  /// Of the format: 1 or 2.
+  /// Of the format: 1 or 3.
   private(set) var version: Int64 = 0
   /// Bytes of a row of the tapes; 0 in format 1.
   private(set) var tapeRowBytes = 0
@@ -84,6 +84,11 @@ struct OpenedSegment {
         "segment \(name) needs a program that reads format \(version); this one reads \(SegmentFormat.readVersion)",
         hint: "use a newer Clew")
     }
+    guard version != SegmentFormat.skippedVersion else {
+      throw StoreError(
+        .unsupportedFormat, "segment \(name) has format \(version), which only development builds wrote",
+        hint: "import its events again; `clew export events` of the build that wrote it gives them")
+    }
     // Without this, SQLite would notice a cut only where something is read behind it.
     let expected = try connection.pragma("page_size") * connection.pragma("page_count")
     guard expected == Int64(fileBytes) else {
@@ -124,7 +129,7 @@ struct OpenedSegment {
     self.zones = zones
   }
 
-  /// Format 2: zones in chunks, back to back on the tapes.
+  /// Format 3: zones in chunks, back to back on the tapes.
   private mutating func readZoneChunks() throws(StoreError) {
     let name = descriptor.name
     var zones: [BlockZone] = []

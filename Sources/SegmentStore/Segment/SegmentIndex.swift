@@ -22,74 +22,110 @@ enum IndexKind: UInt64 {
   return x ^ (x >> 32)
 }
 
-/// Where the entries of a key are: which chunk, which part of it, and the bits that are compared there.
+/// Where the entries of a key are: in which chunk, in which part of it, and at which place there.
 struct IndexPlace {
-  static let partCount = 64
-  static let partBits: UInt64 = 6
+  static let partCount = 32
+  /// Bits of a place in its part: with some 1,500 entries in the 32 parts of a chunk, one question in 90 for a key that is
+  /// not there finds an entry.
+  static let restBits: UInt64 = 12
+  /// Parts are made of cells while chunks are sorted.
+  static let cellsPerPart = 4
+  static let cellCount = partCount * cellsPerPart
+  static let placeBits: UInt64 = 17
 
   var chunk: Int
-  var part: Int
-  /// The 58 bits of the product behind chunk and part; its highest bits are the fingerprint.
-  private var rest: UInt64
+  /// What is behind the chunk in the product.
+  let low: UInt64
 
   @inline(__always) init(hash: UInt64, chunkCount: Int) {
     let product = hash.multipliedFullWidth(by: UInt64(chunkCount))
     chunk = Int(product.high)
-    part = Int(product.low >> (64 - Self.partBits))
-    rest = product.low << Self.partBits
+    low = product.low
   }
 
-  @inline(__always) func fingerprint(bits: Int) -> UInt32 { UInt32(truncatingIfNeeded: rest >> UInt64(64 - bits)) }
+  @inline(__always) var place: UInt64 { low >> (64 - Self.placeBits) }
+  @inline(__always) var part: Int { Int(low >> (64 - Self.placeBits + Self.restBits)) }
+  @inline(__always) var rest: UInt64 { place & (1 << Self.restBits - 1) }
+  @inline(__always) var cell: Int { Int(place) / (1 << Int(Self.placeBits) / Self.cellCount) }
 }
 
-/// How many bits of an entry are what.
+/// How the entries of a chunk are written: the difference of a place to that of the entry before it in the part as so
+/// many ones as it has multiples of `1 << restBits`, a zero, and the bits below; then the number of the block.
 struct IndexEntryLayout: Equatable {
-  /// 3 bytes while at least 10 bits of fingerprint are left beside the block number; 4 beyond.
-  var entryBytes: Int
+  var restBits: Int
   var blockBits: Int
-  var fingerprintBits: Int { entryBytes * 8 - blockBits }
 
-  init(blockCount: Int) {
+  init(restBits: Int, blockCount: Int) {
     var bits = 1
     while 1 << bits < blockCount { bits += 1 }
     blockBits = bits
-    entryBytes = bits <= 14 ? 3 : 4
+    self.restBits = restBits
   }
 
-  init?(entryBytes: Int, blockBits: Int) {
-    guard entryBytes == 3 || entryBytes == 4, blockBits >= 1, blockBits <= 20 else { return nil }
-    self.entryBytes = entryBytes
+  init?(restBits: Int, blockBits: Int) {
+    guard restBits <= Int(IndexPlace.restBits), blockBits >= 1, blockBits <= 20 else { return nil }
+    self.restBits = restBits
     self.blockBits = blockBits
   }
 }
 
-/// One page of the index: a header, where each of 64 parts ends, and the entries.
+/// One page of the index: a header, where each of 32 parts ends, and the entries, bit after bit.
 enum IndexChunk {
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
   static let headerBytes = 4
-  /// Entries for which a chunk is planned. A page of 4 KiB takes 1,305, three standard deviations more; one chunk in 500
-  /// needs a second page, which costs less than the room that smaller chunks would leave empty in every page.
-  static let entryCountMean = 1_205
+  /// Behind the last entry, so that eight bytes can be read at each.
+  static let paddingBytes = 8
 
-  static func chunkCount(entryCount: Int) -> Int { max(1, (entryCount + entryCountMean - 1) / entryCountMean) }
+  /// So many that a chunk fits a page of 4 KiB with three standard deviations of their number more; one chunk in 500 needs
+  /// a second page, which costs less than the room that smaller chunks would leave empty in every page.
+  static func chunkCount(entryCount: Int, blockCount: Int) -> Int {
+    let layout = IndexEntryLayout(restBits: 0, blockCount: blockCount)
+    // Bits of a page for entries; of an entry, in eighths: 7.9 for its place.
+    let most =
+      8 * (4_096 - 35 - 13 - headerBytes - paddingBytes - 2 * IndexPlace.partCount) * 8
+      / (layout.blockBits * 8 + 63)
+    var deviation = 1
+    while deviation * deviation < most { deviation += 1 }
+    let mean = most - 3 * deviation
+    return max(1, (entryCount + mean - 1) / mean)
+  }
 
-  /// - Parameter entries: of this chunk, grouped by part; `partEnds` counts them from the chunk's first.
-  static func encode(entries: ArraySlice<UInt32>, partEnds: [Int], layout: IndexEntryLayout) -> [UInt8] {
+  /// So that the differences of places have one or two ones.
+  static func restBits(entriesPerChunk: Int) -> Int {
+    var bits = Int(IndexPlace.restBits)
+    while bits > 0, entriesPerChunk << bits > 3 << Int(IndexPlace.placeBits - 2) { bits -= 1 }
+    return bits
+  }
+
+  /// - Parameter entries: of this chunk in the order of their places: `place << 20 | block - 1`, the place without its
+  ///   highest bits; `partEnds` counts them from the chunk's first.
+  static func encode(entries: ArraySlice<UInt64>, partEnds: [Int], layout: IndexEntryLayout) -> [UInt8] {
+    var bits = BitWriter()
+    var bitEnds: [Int] = []
+    var first = entries.startIndex
+    for end in partEnds {
+      var last: UInt64 = 0
+      for entry in entries[first..<(entries.startIndex + end)] {
+        let rest = entry >> 20 & (1 << IndexPlace.restBits - 1)
+        bits.putRice(rest &- last, bits: UInt64(layout.restBits))
+        bits.put(entry & 0xf_ffff, bits: UInt64(layout.blockBits))
+        last = rest
+      }
+      first = entries.startIndex + end
+      bitEnds.append(bits.count)
+    }
     var writer = ByteWriter()
     // A stream that is in very many blocks makes one chunk long.
-    let wide = entries.count > Int(UInt16.max)
+    let wide = bits.count > Int(UInt16.max)
     writer.put(version)
     writer.put(UInt8(wide ? 4 : 2))
-    writer.put(UInt8(layout.entryBytes))
+    writer.put(UInt8(layout.restBits))
     writer.put(UInt8(layout.blockBits))
-    for end in partEnds {
+    for end in bitEnds {
       if wide { writer.put(UInt32(end)) } else { writer.put(UInt16(end)) }
     }
-    for entry in entries {
-      writer.put(UInt16(truncatingIfNeeded: entry))
-      writer.put(UInt8(truncatingIfNeeded: entry >> 16))
-      if layout.entryBytes == 4 { writer.put(UInt8(truncatingIfNeeded: entry >> 24)) }
-    }
+    writer.bytes += bits.finished
+    for _ in 0..<paddingBytes { writer.put(UInt8(0)) }
     return writer.bytes
   }
 
@@ -98,14 +134,17 @@ enum IndexChunk {
     _ chunk: UnsafeRawBufferPointer, place: IndexPlace, into blocks: inout [Int]
   ) throws(CodingError) {
     guard chunk.count >= headerBytes else { throw .truncated(atByte: 0) }
+    if unsafe chunk[0] == IndexChunkV1.version {
+      return unsafe try IndexChunkV1.probe(chunk, place: place, into: &blocks)
+    }
     guard unsafe chunk[0] == version else { throw .badValue(field: "chunk version", atByte: 0) }
     let endBytes = unsafe Int(chunk[1])
     guard endBytes == 2 || endBytes == 4 else { throw .badValue(field: "part width", atByte: 1) }
-    guard let layout = unsafe IndexEntryLayout(entryBytes: Int(chunk[2]), blockBits: Int(chunk[3])) else {
+    guard let layout = unsafe IndexEntryLayout(restBits: Int(chunk[2]), blockBits: Int(chunk[3])) else {
       throw .badValue(field: "entry layout", atByte: 2)
     }
     let first = headerBytes + IndexPlace.partCount * endBytes
-    guard chunk.count >= first else { throw .truncated(atByte: chunk.count) }
+    guard chunk.count >= first + paddingBytes else { throw .truncated(atByte: chunk.count) }
     func end(of part: Int) -> Int {
       let offset = headerBytes + part * endBytes
       if endBytes == 2 {
@@ -113,22 +152,73 @@ enum IndexChunk {
       }
       return unsafe Int(UInt32(littleEndian: chunk.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
     }
-    let from = place.part == 0 ? 0 : end(of: place.part - 1)
+    var bit = place.part == 0 ? 0 : end(of: place.part - 1)
     let to = end(of: place.part)
-    guard from <= to, first + to * layout.entryBytes <= chunk.count else {
+    guard bit <= to, to <= (chunk.count - first - paddingBytes) * 8 else {
       throw .badValue(field: "part end", atByte: headerBytes + place.part * endBytes)
     }
-    let wanted = place.fingerprint(bits: layout.fingerprintBits)
-    for index in from..<to {
-      let offset = first + index * layout.entryBytes
-      var entry = unsafe UInt32(UInt16(littleEndian: chunk.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
-      unsafe entry |= UInt32(chunk[offset + 2]) << 16
-      if layout.entryBytes == 4 { unsafe entry |= UInt32(chunk[offset + 3]) << 24 }
-      if entry >> UInt32(layout.blockBits) == wanted {
-        blocks.append(Int(entry & (1 << UInt32(layout.blockBits) - 1)) + 1)
+    /// At least 57 bits from `bit` on, which is in front of `to`.
+    func window() -> UInt64 {
+      unsafe UInt64(
+        littleEndian: chunk.loadUnaligned(fromByteOffset: first + bit >> 3, as: UInt64.self)) >> UInt64(bit & 7)
+    }
+    let wanted = place.rest
+    var rest: UInt64 = 0
+    while bit < to {
+      var ones = (~window()).trailingZeroBitCount
+      // So many in a row are rare: an entry far from the one before it.
+      while ones >= 32 {
+        rest += 32 << UInt64(layout.restBits)
+        bit += 32
+        guard bit < to else { throw .badValue(field: "entry", atByte: first) }
+        ones = (~window()).trailingZeroBitCount
+      }
+      bit += ones + 1
+      guard bit < to else { throw .badValue(field: "entry", atByte: first) }
+      let word = window()
+      rest += UInt64(ones) << UInt64(layout.restBits) + word & (1 << UInt64(layout.restBits) - 1)
+      bit += layout.restBits + layout.blockBits
+      guard bit <= to else { throw .badValue(field: "entry", atByte: first) }
+      if rest > wanted { return }
+      if rest == wanted {
+        blocks.append(Int(word >> UInt64(layout.restBits) & (1 << UInt64(layout.blockBits) - 1)) + 1)
       }
     }
   }
+}
+
+/// Bits one behind the other, the first in the lowest bit of the first byte.
+private struct BitWriter {
+  private var bytes: [UInt8] = []
+  private var pending: UInt64 = 0
+  private var pendingBits: UInt64 = 0
+
+  init() { bytes.reserveCapacity(4096) }
+
+  var count: Int { bytes.count * 8 + Int(pendingBits) }
+
+  /// - Parameter bits: at most 32.
+  @inline(__always) mutating func put(_ value: UInt64, bits: UInt64) {
+    pending |= value << pendingBits
+    pendingBits += bits
+    while pendingBits >= 8 {
+      bytes.append(UInt8(truncatingIfNeeded: pending))
+      pending >>= 8
+      pendingBits -= 8
+    }
+  }
+
+  @inline(__always) mutating func putRice(_ value: UInt64, bits: UInt64) {
+    var ones = value >> bits
+    while ones >= 16 {
+      put(0xffff, bits: 16)
+      ones -= 16
+    }
+    put(1 << ones - 1, bits: ones + 1)
+    put(value & (1 << bits - 1), bits: bits)
+  }
+
+  var finished: [UInt8] { pendingBits == 0 ? bytes : bytes + [UInt8(truncatingIfNeeded: pending)] }
 }
 
 /// Collects the keys of a segment, 12 bytes each, and makes the chunks.
@@ -170,35 +260,50 @@ struct IndexBuilder {
 
   /// Calls `body` with every chunk, in order. Complexity: O(keys).
   func forEachChunk<E: Error>(blockCount: Int, _ body: (Int, [UInt8]) throws(E) -> Void) throws(E) {
-    let layout = IndexEntryLayout(blockCount: blockCount)
-    let chunkCount = IndexChunk.chunkCount(entryCount: count)
+    let chunkCount = IndexChunk.chunkCount(entryCount: count, blockCount: blockCount)
+    let layout = IndexEntryLayout(
+      restBits: IndexChunk.restBits(entriesPerChunk: count / chunkCount), blockCount: blockCount)
     let all = [correlations, eventIDs, streams, outsideCauses]
-    // Counting sort by (chunk, part).
-    var ends = [Int](repeating: 0, count: chunkCount * IndexPlace.partCount + 1)
+    // Counting sort by (chunk, cell).
+    var ends = [Int](repeating: 0, count: chunkCount * IndexPlace.cellCount + 1)
     for keys in all {
       for hash in keys.hashes {
         let place = IndexPlace(hash: hash, chunkCount: chunkCount)
-        ends[place.chunk * IndexPlace.partCount + place.part + 1] += 1
+        ends[place.chunk * IndexPlace.cellCount + place.cell + 1] += 1
       }
     }
     for index in 1..<ends.count { ends[index] += ends[index - 1] }
     var next = ends
-    var entries = [UInt32](repeating: 0, count: count)
+    var entries = [UInt64](repeating: 0, count: count)
     for keys in all {
       for index in keys.hashes.indices {
         let place = IndexPlace(hash: keys.hashes[index], chunkCount: chunkCount)
-        let part = place.chunk * IndexPlace.partCount + place.part
-        entries[next[part]] =
-          place.fingerprint(bits: layout.fingerprintBits) << UInt32(layout.blockBits) | keys.blocks[index]
-        next[part] += 1
+        let cell = place.chunk * IndexPlace.cellCount + place.cell
+        entries[next[cell]] = place.place << 20 | UInt64(keys.blocks[index])
+        next[cell] += 1
       }
     }
+    for cell in 0..<(ends.count - 1) { Self.sort(&entries, ends[cell]..<ends[cell + 1]) }
     for chunk in 0..<chunkCount {
-      let first = chunk * IndexPlace.partCount
+      let first = chunk * IndexPlace.cellCount
       let start = ends[first]
-      let partEnds = (1...IndexPlace.partCount).map { ends[first + $0] - start }
-      let range = start..<ends[first + IndexPlace.partCount]
+      let partEnds = (1...IndexPlace.partCount).map { ends[first + $0 * IndexPlace.cellsPerPart] - start }
+      let range = start..<ends[first + IndexPlace.cellCount]
       try body(chunk, IndexChunk.encode(entries: entries[range], partEnds: partEnds, layout: layout))
+    }
+  }
+
+  private static func sort(_ entries: inout [UInt64], _ range: Range<Int>) {
+    // A cell has a dozen entries, unless a stream is in very many blocks.
+    if range.count > 64 { return entries[range].sort() }
+    for place in range.dropFirst() where entries[place] < entries[place - 1] {
+      let entry = entries[place]
+      var to = place
+      while to > range.lowerBound, entries[to - 1] > entry {
+        entries[to] = entries[to - 1]
+        to -= 1
+      }
+      entries[to] = entry
     }
   }
 }

@@ -16,7 +16,7 @@ public final class SegmentInspector {
   private var expectedRows: [String: Int] = [:]
   private var sourceNames: [UInt32: String] = [:]
   private var isInspected = false
-  /// What belongs to format 2.
+  /// What belongs to format 3.
   private var columns: ColumnInspection
 
   /// - Throws: `.notFound`, `.inputOutput`; a damaged file does not throw.

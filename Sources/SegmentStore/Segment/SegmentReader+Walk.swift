@@ -45,7 +45,7 @@ extension SegmentReader {
     }
   }
 
-  /// Events of a block that pass a test: of version 1 every event is tried, of version 2 those that are found by id.
+  /// Events of a block that pass a test: of version 1 every event is tried, of version 3 those that are found by id.
   func walk(
     _ block: DecodedBlock, find: (BlockData, SegmentKinds) -> [Int], where matches: (EventView) -> Bool,
     _ body: (EventView, Identifier?) throws(StoreError) -> Walk

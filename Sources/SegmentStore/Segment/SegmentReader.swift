@@ -24,7 +24,7 @@ final class SegmentReader: Sendable {
   /// Rows by table, as the manifest says.
   let rowCounts: [String: Int]
 
-  /// Of the format: 1 or 2.
+  /// Of the format: 1 or 3.
   let version: Int64
   private let tapeRowBytes: Int
   let resources: SegmentResources

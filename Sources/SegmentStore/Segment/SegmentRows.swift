@@ -76,7 +76,10 @@ extension UnresolvedChild: ChunkRow {
     let failures = try reader.getFailures(count)
     let traces = try reader.getIdentifiers(count)
     let causes = try reader.getPresentIdentifiers(count)
-    let children = try reader.getPresentIdentifiers(count)
+    let children = try reader.getIdentifiers(count)
+    for row in 0..<count where traces[row] == nil && children[row] == nil {
+      throw .badValue(field: "identifier", atByte: reader.offset)
+    }
     return (0..<count).map { row in
       UnresolvedChild(
         cause: causes[row], childID: children[row], ordinal: ordinals[row],

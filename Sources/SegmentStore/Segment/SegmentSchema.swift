@@ -5,9 +5,11 @@ enum SegmentFormat {
   /// `Clew` as bytes; `PRAGMA application_id`.
   static let applicationID: Int64 = 0x436c_6577
   /// The oldest program that may read the file.
-  static let readVersion: Int64 = 2
+  static let readVersion: Int64 = 3
   /// The program that wrote it.
-  static let writeVersion: Int64 = 2
+  static let writeVersion: Int64 = 3
+  /// Written by builds between releases only, and not read any more.
+  static let skippedVersion: Int64 = 2
   /// `PRAGMA user_version`.
   static let userVersion = readVersion << 16 | writeVersion
   /// Measured (FORMAT.md section 11): smaller pages cost time for blocks, larger ones bytes at their ends.

@@ -44,7 +44,8 @@ struct SegmentFailure: Hashable, Sendable {
 /// A child of this segment whose cause was not stored when the segment was sealed.
 struct UnresolvedChild: Hashable, Sendable {
   var cause: Identifier
-  var childID: Identifier
+  /// Nil where it is in a trace, and not its own cause: nobody asks for it then.
+  var childID: Identifier?
   var ordinal: Int64
   var created: Timestamp
   var label: UInt32

@@ -88,7 +88,10 @@ struct MergeExtras {
     if input.expired.contains(child.sourceIndex) { return droppedWaiting.append(child.ordinal) }
     var child = child
     child.label = renumbered[child.label] ?? 0
-    child.trace = late.trace(of: child.ordinal, stored: child.trace)
+    if let assignment = late.assignment(of: child.ordinal) {
+      child.trace = assignment.trace
+      if child.trace == nil { child.childID = assignment.id }
+    }
     extras.unresolved.append(child)
   }
 

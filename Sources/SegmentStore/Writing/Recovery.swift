@@ -374,9 +374,11 @@ extension StoreState {
     let trace = late.trace(of: row.ordinal, stored: row.trace)
     // Files of older programs list root markers, too.
     if let trace, row.cause.key == trace.key { return }
+    // The row of a child that has left its trace may lack its id.
+    guard let traceOrID = (trace ?? row.childID ?? late.assignment(of: row.ordinal)?.id)?.key else { return }
     var child = WaitingTable.Child(
       cause: row.cause.key, ordinal: row.ordinal, created: row.created, label: label, source: row.sourceIndex,
-      failure: row.failure, hasNoTrace: trace == nil, traceOrID: trace?.key ?? row.childID.key)
+      failure: row.failure, hasNoTrace: trace == nil, traceOrID: traceOrID)
     child.isUnresolved = row.cause != trace && row.cause != row.childID && !isStored(id: row.cause.key)
     _ = waiting.insert(child)
   }

@@ -62,9 +62,10 @@ struct SegmentFeed {
 
   private func note(waiting event: EventView, _ place: Int, _ trace: Identifier?, _ extras: inout SegmentExtras) {
     guard let cause = event.cause else { return }
+    let id = trace == nil || event.causeKey == event.idKey ? event.id : nil
     extras.unresolved.append(
       UnresolvedChild(
-        cause: cause, childID: event.id, ordinal: event.ordinal, created: event.created,
+        cause: cause, childID: id, ordinal: event.ordinal, created: event.created,
         label: generation.index.label(place), trace: trace, failure: event.failure, sourceIndex: event.sourceIndex))
   }
 
