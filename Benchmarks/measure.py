@@ -96,12 +96,12 @@ def free_port():
 class Server:
     """`clew serve` on a directory; `ready` is the time until /readyz answered 200."""
 
-    def __init__(self, directory="data", environment=None):
+    def __init__(self, directory="data", environment=None, arguments=()):
         self.port = free_port()
         started = time.monotonic()
         self.log = f"{WORK}/serve.log"
         self.process = subprocess.Popen(
-            [CLEW, "serve", "--data", directory, "--listen", f"127.0.0.1:{self.port}"], cwd=WORK,
+            [CLEW, "serve", "--data", directory, "--listen", f"127.0.0.1:{self.port}", *arguments], cwd=WORK,
             stdout=subprocess.DEVNULL, stderr=open(self.log, "w"), env={**os.environ, **(environment or {})})
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() - started > 120:

@@ -174,6 +174,23 @@ import WireFormats
     try clew.stop()
   }
 
+  @Test func `a server that demands a client certificate gets it, and the lack of it is said`() throws {
+    let certificates = try TestCertificates()
+    let directory = try TemporaryDirectory("client-certificate")
+    let server = try KurrentServer(
+      tls: (certificates.file("server.pem"), certificates.file("server-key.pem")),
+      clientAuthority: certificates.file("ca.pem"))
+    try server.load(Self.fixture, call: 10)
+    let address = "kurrentdb://\(server.address)?name=shop&tlsCaFile=\(certificates.file("ca.pem"))"
+    let refused = try Clew.run(["sources", "check", address], seconds: 60)
+    #expect(refused.exitCode == 1 && refused.outputText.contains("✗"), "\(refused.outputText) \(refused.errorText)")
+    let own = "&userCertFile=\(certificates.file("client.pem"))&userKeyFile=\(certificates.file("client-key.pem"))"
+    let clew = try ClewServer(directory.path, ["--source", address + own])
+    #expect(eventually(within: 60) { (try? state(clew)) == "live" }, "\(clew.said)")
+    #expect(try eventCount(clew) > 0)
+    try clew.stop()
+  }
+
   @Test func `wrong authority, wrong password, no right and wrong scheme are four different errors`() throws {
     let certificates = try TestCertificates()
     let server = try KurrentServer(tls: (certificates.file("server.pem"), certificates.file("server-key.pem")))
