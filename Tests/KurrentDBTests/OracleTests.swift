@@ -45,6 +45,83 @@ struct OracleTests {
     #expect(different.isEmpty, "\(different.count) differ, the first: \(String(describing: different.first))")
   }
 
+  /// The services beside the reads: what is asked, and our view of the answers.
+  private static let services: [(name: String, methods: [String], lines: @Sendable ([UInt8]) throws -> [String])] = [
+    ("groups", ["PersistentSubscriptions/List", "PersistentSubscriptions/GetInfo"], groups),
+    ("projections", ["Projections/Statistics"], projections), ("members", ["Gossip/Read"], members),
+    ("features", ["ServerFeatures/GetSupportedMethods"], features),
+  ]
+
+  @Test func `Python's protobuf sees what we see, in every recorded answer of the other services`() throws {
+    let directory = try TemporaryDirectory("oracle")
+    let schema = TestSupport.packageRoot + "/Sources/KurrentDBSource"
+    let compiled = try ChildProcess.run(
+      "protoc", ["-I", schema, "--python_out", directory.path, schema + "/kurrentdb.proto"])
+    #expect(compiled.end == .exited(0), "\(compiled.errorText)")
+    var bodies: [String: [UInt8]] = [:]
+    var ours: [String: [String]] = [:]
+    for recording in Recording.all {
+      for call in try recording.calls() {
+        let asked = Self.services.first { service in service.methods.contains(where: call.path.hasSuffix) }
+        guard let service = asked else { continue }
+        for message in call.received {
+          let bytes = try RecordingTests.plain(message)
+          bodies[service.name, default: []] += Self.frame(bytes)
+          ours[service.name, default: []] += try service.lines(bytes)
+        }
+      }
+    }
+    let program = TestSupport.packageRoot + "/Tests/KurrentDBTests/Programs/oracle.py"
+    for service in Self.services {
+      let file = try directory.write("answers.\(service.name)", bodies[service.name] ?? [])
+      let result = try ChildProcess.run("/usr/bin/python3", [program, directory.path, file])
+      #expect(result.end == .exited(0), "\(result.errorText)")
+      let theirs = result.outputText.split(separator: "\n").map(String.init)
+      let own = ours[service.name] ?? []
+      #expect(theirs.count == own.count && own.count > 3, "\(service.name)")
+      let different = zip(own, theirs).filter { $0 != $1 }
+      #expect(different.isEmpty, "\(different.count) differ, the first: \(String(describing: different.first))")
+    }
+  }
+
+  private static func place(_ place: ReaderProgress.Place?) -> String {
+    switch place {
+    case .log(let position)?: "\(position.major)/\(position.minor)"
+    case .streams(let streams)? where streams.count == 1: "\(streams[0].stream)@\(streams[0].revision)"
+    default: "-"
+    }
+  }
+
+  private static func text(_ text: String) -> String { blob(Array(text.utf8)[...]) }
+
+  private static func groups(_ message: [UInt8]) throws -> [String] {
+    try ServiceReports.groups(message).map { group in
+      "group \(text(group.reads ?? "")) \(text(group.name)) \(text(group.conditionText)) \(group.connections ?? -1) "
+        + "\(group.parked ?? -1) \(group.inFlight ?? -1) \(place(group.checkpoint)) \(place(group.processed))"
+    }
+  }
+
+  private static func projections(_ message: [UInt8]) throws -> [String] {
+    guard let projection = try ServiceReports.projection(message) else { return [] }
+    // Places in streams are told by more than one word, which is not the oracle's matter.
+    func log(_ found: ReaderProgress.Place?) -> String { if case .log? = found { place(found) } else { "-" } }
+    return [
+      "projection \(text(projection.name)) \(text(projection.conditionText)) \(text(projection.reason)) "
+        + "\(log(projection.processed)) \(log(projection.checkpoint))"
+    ]
+  }
+
+  private static func members(_ message: [UInt8]) throws -> [String] {
+    try ClusterMember.read(message).map { member in
+      "member \(member.host.text) \(member.state?.rawValue ?? -1) \(member.isAlive ? "True" : "False")"
+    }
+  }
+
+  private static func features(_ message: [UInt8]) throws -> [String] {
+    let features = try ServerFeatures.read(message)
+    return ["version \(features.version)"] + features.methods.map { "method \($0)" }
+  }
+
   private static func frame(_ message: [UInt8]) -> [UInt8] {
     [0] + stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: message.count >> $0) } + message
   }

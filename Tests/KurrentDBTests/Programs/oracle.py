@@ -1,8 +1,10 @@
 """What Python's protobuf sees in recorded answers, by Clew's own schema: a line for each message.
 
 Arguments: the folder of the generated module, then files; each file holds frames as in gRPC (one byte flag, four bytes
-length, message). Bytes are shown by their length and CRC-32, absent values as "-".
+length, message). A file whose name ends in .groups, .projections, .members or .features holds answers of those services.
+Bytes are shown by their length and CRC-32, absent values as "-".
 """
+import re
 import struct
 import sys
 import zlib
@@ -90,13 +92,60 @@ def line(message):
     return "unknown"
 
 
+def place(text, stream=""):
+    log = re.fullmatch(r"C:(\d+)/P:(\d+)", text)
+    if log:
+        return "%s/%s" % log.groups()
+    return "%s@%s" % (stream, text) if stream and text.isdigit() else "-"
+
+
+def groups(message):
+    response = schema.ListResp()
+    response.ParseFromString(message)
+    for group in response.subscriptions:
+        yield "group %s %s %s %d %d %d %s %s" % (
+            blob(group.event_source.encode()), blob(group.group_name.encode()), blob(group.status.encode()),
+            len(group.connections), group.parked_message_count, group.total_in_flight_messages,
+            place(group.last_checkpointed_event_position, group.event_source),
+            place(group.last_known_event_position, group.event_source))
+
+
+def projections(message):
+    response = schema.StatisticsResp()
+    response.ParseFromString(message)
+    details = response.details
+    if details.mode != "Transient":
+        yield "projection %s %s %s %s %s" % (
+            blob(details.name.encode()), blob(details.status.encode()), blob(details.state_reason.encode()),
+            place(details.position), place(details.last_checkpoint))
+
+
+def members(message):
+    response = schema.ClusterInfo()
+    response.ParseFromString(message)
+    for member in response.members:
+        yield "member %s:%d %d %s" % (
+            member.http_end_point.address, member.http_end_point.port, member.state, member.is_alive)
+
+
+def features(message):
+    response = schema.SupportedMethods()
+    response.ParseFromString(message)
+    yield "version " + response.event_store_server_version
+    for method in response.methods:
+        yield "method %s/%s" % (method.service_name, method.method_name)
+
+
+services = {"groups": groups, "projections": projections, "members": members, "features": features}
 for path in sys.argv[2:]:
+    service = services.get(path.rpartition(".")[2])
     with open(path, "rb") as file:
         body = file.read()
     start = 0
     lines = []
     while start < len(body):
         length = struct.unpack(">I", body[start + 1 : start + 5])[0]
-        lines.append(line(body[start + 5 : start + 5 + length]))
+        message = body[start + 5 : start + 5 + length]
+        lines += service(message) if service else [line(message)]
         start += 5 + length
     print("\n".join(lines))
