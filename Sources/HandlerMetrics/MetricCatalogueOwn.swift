@@ -66,7 +66,20 @@ extension MetricCatalogue {
   public static let queryScannedBytes = MetricFamily(
     "clew_query_scanned_bytes_total", .counter, ["endpoint"], "Segment bytes read to serve API requests.")
 
-  static let query = [queries, queryDuration, queriesInflight, queryScannedBytes]
+  public static let queryGatePlaces = MetricFamily(
+    "clew_query_gate_places", .gauge, ["gate"],
+    "API requests that may be worked on at once. gate: look_ups, huge_traces, searches, exports.")
+  public static let queryGateWaiting = MetricFamily(
+    "clew_query_gate_waiting", .gauge, ["gate"], "API requests that wait for their turn.")
+  public static let queryGateWait = MetricFamily(
+    "clew_query_gate_wait_seconds", .histogram, ["gate"], "Time API requests waited for their turn.")
+  public static let queryGateRefusals = MetricFamily(
+    "clew_query_gate_refusals_total", .counter, ["gate"], "API requests that waited for their turn in vain.")
+
+  static let query = [
+    queries, queryDuration, queriesInflight, queryScannedBytes, queryGatePlaces, queryGateWaiting, queryGateWait,
+    queryGateRefusals,
+  ]
 
   // MARK: Self
 

@@ -4,6 +4,9 @@ import Glibc
 public enum CurrentProcess {
   public static var identifier: Int32 { getpid() }
 
+  /// Processors that this process may run on, at least 1.
+  public static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
   /// The value of an environment variable; nil where it is not set, or is no UTF-8.
   public static func environment(_ name: String) -> String? {
     guard let value = unsafe getenv(name) else { return nil }

@@ -7,7 +7,16 @@ extension JSONWriter {
   /// The bytes of an identifier as shown; nil is written as null.
   mutating func member(_ name: String, _ identifier: Identifier?) {
     key(name)
-    if let identifier { unsafe identifier.withShownBytes { unsafe string($0) } } else { null() }
+    self.identifier(identifier)
+  }
+
+  mutating func identifier(_ identifier: Identifier?) {
+    guard let identifier else { return null() }
+    if identifier.isUUID {
+      unsafe identifier.withShownBytes { unsafe string(plain: $0) }
+    } else {
+      unsafe identifier.withShownBytes { unsafe string($0) }
+    }
   }
 
   /// RFC 3339 in UTC with 6 digits, or 9 where the nanoseconds need them; nil is written as null.
@@ -19,7 +28,7 @@ extension JSONWriter {
   /// Nanoseconds as seconds, exactly: a decimal number without exponent and without zeros at its end; nil is null.
   mutating func seconds(_ name: String, _ nanoseconds: Int64?) {
     key(name)
-    if let nanoseconds { raw(decimalSeconds(nanoseconds)) } else { null() }
+    if let nanoseconds { decimal(billionths: nanoseconds) } else { null() }
   }
 
   mutating func member(_ name: String, count: Int?) {
@@ -29,8 +38,11 @@ extension JSONWriter {
 
   /// The empty name means "absent" and is written as null.
   mutating func name(_ name: String, _ value: String?) {
-    member(name, value?.isEmpty == true ? nil : value)
+    key(name)
+    self.name(value ?? "")
   }
+
+  mutating func name(_ value: String) { if value.isEmpty { null() } else { string(value) } }
 
   mutating func object(_ body: (inout JSONWriter) -> Void) {
     beginObject()
@@ -69,7 +81,12 @@ extension JSONWriter {
 
   /// A place in the source's log; that of a pushed event, which has none of its own, is its ordinal.
   mutating func position(_ position: SourcePosition, ordinal: Int64) {
-    member("position", position == SourcePosition(major: 0) ? "\(ordinal)" : position.description)
+    key(plain: "position")
+    if position.minor != 0 {
+      string(position.description)
+    } else {
+      quoted(position.major == 0 ? UInt64(clamping: ordinal) : position.major)
+    }
   }
 
   /// What the answer may lack, and what else there is to say of it.
@@ -81,23 +98,6 @@ extension JSONWriter {
       }
     }
   }
-}
-
-/// `1.5` for 1,500,000,000: every digit of the nanoseconds, no float in between.
-func decimalSeconds(_ nanoseconds: Int64) -> [UInt8] {
-  let magnitude = nanoseconds.magnitude
-  var text = Array(String(magnitude / 1_000_000_000).utf8)
-  if nanoseconds < 0 { text.insert(0x2d, at: 0) }
-  var fraction = magnitude % 1_000_000_000
-  if fraction == 0 { return text }
-  var digits = [UInt8](repeating: 0x30, count: 9)
-  for place in stride(from: 8, through: 0, by: -1) {
-    digits[place] += UInt8(fraction % 10)
-    fraction /= 10
-  }
-  while digits.last == 0x30 { digits.removeLast() }
-  text.append(0x2e)
-  return text + digits
 }
 
 /// Something an answer says about itself.

@@ -21,9 +21,11 @@ public final class ClewAPI: HTTPHandler {
     /// Bytes of a request body, before and after unpacking.
     public var bodyBytesMax = 64 * 1024 * 1024
     /// Events of all assembled trees that are kept for paging; one bigger tree is kept alone.
-    public var treeCacheEvents = 500_000
-    /// Traces being read and assembled at once; bigger ones than `hugeTraceEvents` take one of two places besides.
-    public var traceReadsMax = 8
+    public var treeCacheEvents = 200_000
+    /// Look-ups being answered at once, the others wait in turn: one more than there are cores, so that none idles
+    /// while a place is handed on.
+    public var lookUpsMax = CurrentProcess.coreCount + 1
+    /// Traces of more events are read and assembled outside of the look-ups' turn, two at once.
     public var hugeTraceEvents = 50_000
     /// Payload bytes of one answer; a page ends before it grows beyond.
     public var payloadBytesMax = 32 * 1024 * 1024
@@ -52,6 +54,7 @@ public final class ClewAPI: HTTPHandler {
   let clock: any WallClock
   let log: Log
   let trees: TreeCache
+  let lookUps: Gate
   let scans: Gate
   /// Apart from `scans`: an export takes as long as its reader wants.
   let exports: Gate
@@ -84,8 +87,9 @@ public final class ClewAPI: HTTPHandler {
     self.clock = clock
     self.log = log
     trees = TreeCache(reader: reader, options: options)
-    scans = Gate(places: options.scansMax, waitSeconds: 30, what: "searches")
-    exports = Gate(places: options.exportsMax, waitSeconds: 5, what: "exports")
+    lookUps = Gate("look_ups", places: options.lookUpsMax, waitSeconds: 30, what: "look-ups")
+    scans = Gate("searches", places: options.scansMax, waitSeconds: 30, what: "searches")
+    exports = Gate("exports", places: options.exportsMax, waitSeconds: 5, what: "exports")
     router = Router(Self.table)
   }
 
@@ -121,7 +125,9 @@ public final class ClewAPI: HTTPHandler {
       defer { withExtendedLifetime(running) {} }
       if route.rights == .write { try Self.refuseOtherOrigins(request) }
       let parameters = try Parameter.read(request.query, for: route.parameters, now: clock.now())
-      let call = Call(request: request, pathValues: values, parameters: parameters, route: route)
+      let turn = route.isLookUp ? try lookUps.enter() : nil
+      defer { withExtendedLifetime(turn) {} }
+      let call = Call(request: request, pathValues: values, parameters: parameters, route: route, turn: turn)
       if let running {
         response = try running.counting { () throws(APIError) in try route.answer(self, call) }
       } else {

@@ -9,10 +9,10 @@ extension ClewAPI {
     let id = try call.pathIdentifier("eventId")
     let limit = call.count("limit")
     let events = try reading { () throws(StoreError) in try reader.namesakes(id, limit: limit + 1) }
-    guard let event = events.first else { throw try unknownEvent(id) }
+    guard let event = events.first else { throw try unknownEvent(id, call) }
     let effects = try reading { () throws(StoreError) in try reader.effects(of: id, limit: limit + 1) }
     var tree: CachedTree?
-    if let correlation = event.correlation { tree = try trees.tree(of: correlation) }
+    if let correlation = event.correlation { tree = try trees.tree(of: correlation, in: call.turn) }
     let cause = try cause(of: event, tree?.tree)
     let others = events.dropFirst()
     return Self.answer(reserving: 4096) { json in
@@ -32,9 +32,9 @@ extension ClewAPI {
   /// Events of one id among which the cause is looked for.
   private static let causesMax = 1_000
 
-  private func unknownEvent(_ id: Identifier) throws(APIError) -> APIError {
+  private func unknownEvent(_ id: Identifier, _ call: Call) throws(APIError) -> APIError {
     let missing = storeWarnings().first.map { " (\($0.message))" } ?? ""
-    let isTrace = try trees.tree(of: id).tree.count > 0
+    let isTrace = try trees.tree(of: id, in: call.turn).tree.count > 0
     return APIError(
       404, "event_not_found", "no event \(shown(id.description)) is stored\(missing)",
       hint: isTrace
@@ -76,7 +76,7 @@ extension ClewAPI {
       }
       after = ordinal
     }
-    let (events, more) = try streamPage(name, after: after, limit: call.count("limit"), payload: call.flag("payload"))
+    let (events, more) = try streamPage(name, after: after, call)
     if events.isEmpty && after == 0 {
       throw APIError(
         404, "stream_not_found", "no event of a stream \(shown(name)) is stored",
@@ -92,8 +92,9 @@ extension ClewAPI {
 
   /// Reads in steps, so that a page of large payloads ends before it grows beyond its bound.
   private func streamPage(
-    _ name: String, after: Int64, limit: Int, payload: Bool
+    _ name: String, after: Int64, _ call: Call
   ) throws(APIError) -> (events: [StoredEvent], more: Bool) {
+    let (limit, payload) = (call.count("limit"), call.flag("payload"))
     var events: [StoredEvent] = []
     var bytes = 0
     var step = payload ? 8 : limit + 1
@@ -108,6 +109,7 @@ extension ClewAPI {
       if read.count < wanted { return (events, false) }
       if bytes >= options.payloadBytesMax { return (events, true) }
       step = min(max(1, (options.payloadBytesMax - bytes) / max(64, bytes / events.count) / 2), limit + 1)
+      try call.turn?.yield()
     }
     return (Array(events.prefix(limit)), true)
   }

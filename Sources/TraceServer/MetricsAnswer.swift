@@ -30,12 +30,29 @@ extension ClewAPI {
     storeCounters?().add(to: &page)
     moreFamilies?(&page)
     addOwn(before, to: &page)
+    Self.add([exports, trees.huge, lookUps, scans].map(\.figures), to: &page)
     ProcessFigures.read().add(to: &page)
     let bytes = page.render(format, capacity: before.byteCount + before.byteCount / 8)
     let seconds = Instant.now.seconds(since: started)
     lastScrape.withLock { $0 = LastScrape(seconds: seconds, byteCount: bytes.count) }
     return HTTPResponse(
       status: 200, headers: [("content-type", format.contentType), ("vary", "accept")], body: .bytes(bytes))
+  }
+
+  private static func add(_ gates: [Gate.Figures], to page: inout MetricPage) {
+    page.add(MetricCatalogue.queryGatePlaces, gates.map { (labels: [$0.name], value: Double($0.places)) })
+    page.add(MetricCatalogue.queryGateWaiting, gates.map { (labels: [$0.name], value: Double($0.waiting)) })
+    page.add(MetricCatalogue.queryGateRefusals, gates.map { (labels: [$0.name], value: Double($0.refusals)) })
+    var table = HistogramTable(bounds: StoreCounters.Durations.bounds)
+    for gate in gates {
+      _ = table.addSeries(bucketCounts: gate.waits.bucketCounts, sumUnits: gate.waits.sumNanoseconds)
+    }
+    let made = table
+    let family = MetricCatalogue.queryGateWait
+    page.add(family) { writer in
+      writer.begin(family)
+      for (series, gate) in gates.enumerated() { writer.histogram(family.rendered([gate.name]), made, series: series) }
+    }
   }
 
   private func addOwn(_ before: LastScrape, to page: inout MetricPage) {

@@ -12,6 +12,9 @@ struct Route: Sendable {
   var rights = AccessRights.read
   /// Answered even when the server refuses other requests because too many run.
   var essential = false
+  /// A question for one thing, which costs little: answered in turn with others of its kind. Searches and exports have
+  /// gates of their own, what is essential has none.
+  var isLookUp = false
   var takesBody = false
   /// Media types of the body, for the document.
   var bodyTypes: [String] = []
@@ -47,6 +50,8 @@ struct Call {
   var pathValues: [String: [UInt8]]
   var parameters: [String: ParameterValue]
   var route: Route
+  /// The place of a look-up among the others.
+  var turn: Gate.Pass?
 
   func count(_ name: String) -> Int {
     if case .count(let value)? = parameters[name] { return value }

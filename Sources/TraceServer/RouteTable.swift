@@ -29,6 +29,7 @@ extension ClewAPI {
     ) { (api, call) throws(APIError) in try api.searchTraces(call) },
     Route(
       method: "GET", template: "/api/v1/traces/{correlationId}", about: "A trace with its events in tree order",
+      isLookUp: true,
       parameters: Parameter.page + [
         Parameter.payload,
         Parameter("root", .identifier, "only the event with this id and what it caused"),
@@ -37,12 +38,13 @@ extension ClewAPI {
     ) { (api, call) throws(APIError) in try api.trace(call) },
     Route(
       method: "GET", template: "/api/v1/events/{eventId}", about: "An event with its payload, trace, cause and effects",
+      isLookUp: true,
       parameters: [Parameter("limit", .count(standard: 100, maximum: 10_000), "effects and others shown")],
       schema: "EventDetail", statuses: [404]
     ) { (api, call) throws(APIError) in try api.event(call) },
     Route(
       method: "GET", template: "/api/v1/streams/{stream}", about: "The events of a stream in the order of storing",
-      parameters: Parameter.page + [Parameter.payload], schema: "StreamPage", statuses: [404]
+      isLookUp: true, parameters: Parameter.page + [Parameter.payload], schema: "StreamPage", statuses: [404]
     ) { (api, call) throws(APIError) in try api.stream(call) },
   ]
 

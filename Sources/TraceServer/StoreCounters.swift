@@ -17,6 +17,13 @@ public struct StoreCounters: Sendable {
       self.bucketCounts = bucketCounts
       self.sumNanoseconds = sumNanoseconds
     }
+
+    mutating func add(nanoseconds: Int64) {
+      var bucket = 0
+      while bucket < Self.bounds.count && Double(nanoseconds) > Self.bounds[bucket] * 1e9 { bucket += 1 }
+      bucketCounts[bucket] += 1
+      sumNanoseconds += nanoseconds
+    }
   }
 
   /// `open`, `sealed`, `corrupt`.

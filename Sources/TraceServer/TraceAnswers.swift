@@ -36,7 +36,8 @@ extension ClewAPI {
     var whole: TracePayloads?
     let cached = try trees.tree(
       of: id, snapshot: view?.snapshot, &whole,
-      payloadBytesMax: call.flag("payload") ? min(Self.wholePayloadBytesMax, options.payloadBytesMax) : 0)
+      payloadBytesMax: call.flag("payload") ? min(Self.wholePayloadBytesMax, options.payloadBytesMax) : 0, in: call.turn
+    )
     let tree = cached.tree
     guard tree.count > 0 else { throw try unknownTrace(id) }
     var range = tree.places
@@ -160,23 +161,39 @@ extension JSONWriter {
     let record = tree.record(at: place)
     let names = tree.contents.names
     object { json in
-      json.member("id", record.id as Identifier?)
-      json.member("type", names[record.type])
-      json.name("stream", names[record.stream])
-      json.member("revision", count: record.revision < 0 ? nil : Int(record.revision))
-      json.member("source", names[record.source])
+      json.key(plain: "id")
+      json.identifier(record.id)
+      json.key(plain: "type")
+      json.string(names[record.type])
+      json.key(plain: "stream")
+      json.name(names[record.stream])
+      json.key(plain: "revision")
+      if record.revision < 0 { json.null() } else { json.int(Int(record.revision)) }
+      json.key(plain: "source")
+      json.string(names[record.source])
       json.position(record.position, ordinal: record.ordinal)
-      json.member("createdAt", record.created as Timestamp?)
-      json.member("causationId", record.cause)
-      json.member("causeKind", tree.causeKind(at: place).rawValue)
-      json.member("parentId", tree.parent(at: place).map { tree.record(at: $0).id })
-      json.member("depth", tree.depth(at: place))
-      json.name("service", names[record.service])
-      json.name("handler", names[record.handler])
-      json.member("failed", record.failure != .none)
-      json.seconds("reactionLatencySeconds", tree.reactionLatency(at: place))
-      json.name("schemaVersion", names[record.schemaVersion])
-      json.member("onCriticalPath", cached.isCritical(place))
+      json.key(plain: "createdAt")
+      json.time(nanoseconds: record.created.nanoseconds)
+      json.key(plain: "causationId")
+      json.identifier(record.cause)
+      json.key(plain: "causeKind")
+      json.string(tree.causeKind(at: place).rawValue)
+      json.key(plain: "parentId")
+      json.identifier(tree.parent(at: place).map { tree.record(at: $0).id })
+      json.key(plain: "depth")
+      json.int(tree.depth(at: place))
+      json.key(plain: "service")
+      json.name(names[record.service])
+      json.key(plain: "handler")
+      json.name(names[record.handler])
+      json.key(plain: "failed")
+      json.bool(record.failure != .none)
+      json.key(plain: "reactionLatencySeconds")
+      if let latency = tree.reactionLatency(at: place) { json.decimal(billionths: latency) } else { json.null() }
+      json.key(plain: "schemaVersion")
+      json.name(names[record.schemaVersion])
+      json.key(plain: "onCriticalPath")
+      json.bool(cached.isCritical(place))
       json.warnings(tree.warnings(at: place).map { AnswerWarning(code: $0.code.rawValue, message: $0.message) })
       if let whole {
         unsafe whole.forEachPayload(ofOrdinal: record.ordinal) { unsafe json.payload($0, $1, isJSON: $2) }

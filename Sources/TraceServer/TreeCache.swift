@@ -31,7 +31,8 @@ final class CachedTree: Sendable {
   func isCritical(_ place: Int) -> Bool { critical.contains(place) }
 }
 
-/// Reads and assembles traces, a bounded number at once, and keeps large ones for the pages that follow.
+/// Reads and assembles traces, and keeps large ones for the pages that follow. How many are read at once, the gate of
+/// look-ups bounds; huge ones have a gate of their own, and give their turn up meanwhile.
 ///
 /// A tree is known by its trace and the store's last ordinal, so what is kept never hides new events; a cursor names
 /// the view it pages through, and gets it as long as it is kept. The least recently used trees go when all together
@@ -58,8 +59,7 @@ final class TreeCache: @unchecked Sendable {
   private let reader: any TraceReader
   private let eventsMax: Int
   private let hugeEvents: Int
-  private let reads: Gate
-  private let huge: Gate
+  let huge: Gate
   private let lock = Lock()
   private var kept: [Key: (tree: CachedTree, used: UInt64)] = [:]
   /// What is being read, and what became of it: those who wait take it from here.
@@ -73,8 +73,7 @@ final class TreeCache: @unchecked Sendable {
     self.reader = reader
     eventsMax = options.treeCacheEvents
     hugeEvents = options.hugeTraceEvents
-    reads = Gate(places: options.traceReadsMax, waitSeconds: 30, what: "traces")
-    huge = Gate(places: 2, waitSeconds: 60, what: "huge traces")
+    huge = Gate("huge_traces", places: 2, waitSeconds: 60, what: "huge traces")
   }
 
   /// Events of all trees that are kept.
@@ -82,74 +81,98 @@ final class TreeCache: @unchecked Sendable {
 
   /// The tree of a trace; one without events if the trace is unknown.
   ///
-  /// - Parameter snapshot: the view that a cursor names; where it is not kept any more, the present one is given.
-  func tree(of correlation: Identifier, snapshot: Int64? = nil) throws(APIError) -> CachedTree {
+  /// - Parameter turn: the caller's place among the look-ups.
+  func tree(of correlation: Identifier, in turn: Gate.Pass?) throws(APIError) -> CachedTree {
     var payloads: TracePayloads?
-    return try tree(of: correlation, snapshot: snapshot, &payloads, payloadBytesMax: 0)
+    return try tree(of: correlation, snapshot: nil, &payloads, payloadBytesMax: 0, in: turn)
   }
 
   /// - Parameters:
+  ///   - snapshot: the view that a cursor names; where it is not kept any more, the present one is given.
   ///   - payloads: becomes all payloads of the trace, if it is read now and they have at most `payloadBytesMax` bytes.
   ///   - payloadBytesMax: 0: no payloads are wanted.
+  ///   - turn: the caller's place among the look-ups.
   func tree(
-    of correlation: Identifier, snapshot: Int64?, _ payloads: inout TracePayloads?, payloadBytesMax: Int
+    of correlation: Identifier, snapshot: Int64?, _ payloads: inout TracePayloads?, payloadBytesMax: Int,
+    in turn: Gate.Pass?
   ) throws(APIError) -> CachedTree {
     if let snapshot, let known = find(Key(correlation: correlation, snapshot: snapshot)) { return known }
     let key = Key(correlation: correlation, snapshot: reader.lastOrdinal)
     let own = Loading()
-    if let known = try known(key, orBegin: own) { return known }
-    defer {
-      lock.withLock {
-        own.isOver = true
-        loading[key] = nil
-        lock.wakeAll()
+    if let known = try known(key, orBegin: own, turn) { return known }
+    defer { end(own, key, nil) }
+    if lock.withLock({ knownHuge.contains(correlation) }) { return try loadHuge(key, nil, own, turn) }
+    let contents: TraceContents
+    if payloadBytesMax > 0 {
+      (contents, payloads) = try reading { () throws(StoreError) in
+        try reader.trace(correlation, withPayloadsUpTo: payloadBytesMax)
       }
+    } else {
+      contents = try read(key)
     }
-    let tree = try load(key, &payloads, payloadBytesMax)
-    keep(tree, key)
-    lock.withLock { own.tree = tree }
+    if contents.records.count > hugeEvents { return try loadHuge(key, contents, own, turn) }
+    let tree = try assemble(contents, key)
+    end(own, key, tree)
     return tree
   }
 
   /// A tree that is kept, or that another request reads at the moment: it is read once for all that want it. Nil if
   /// the caller has to read it, for which `own` stands from now on.
-  private func known(_ key: Key, orBegin own: Loading) throws(APIError) -> CachedTree? {
+  private func known(_ key: Key, orBegin own: Loading, _ turn: Gate.Pass?) throws(APIError) -> CachedTree? {
     let deadline = Instant.now.advanced(bySeconds: Self.loadWaitSeconds)
-    var isLate = false
-    let known = lock.withLock { () -> CachedTree? in
-      while let other = loading[key], !isLate {
-        while !other.isOver && !isLate { isLate = !lock.wait(until: deadline) && !other.isOver }
-        if let tree = other.tree { return tree }
+    while true {
+      let (tree, other) = lock.withLock { () -> (CachedTree?, Loading?) in
+        if let other = loading[key] { return (nil, other) }
+        if let entry = kept[key] { return (touch(key, entry.tree), nil) }
+        loading[key] = own
+        return (nil, nil)
       }
-      if isLate { return nil }
-      if let entry = kept[key] { return touch(key, entry.tree) }
-      loading[key] = own
-      return nil
+      guard let other else { return tree }
+      // Who reads may need the turn that this one has.
+      if let tree = try outside(turn, { () throws(APIError) in try wait(for: other, until: deadline) }) { return tree }
     }
-    if isLate { throw .busy("traces") }
-    return known
   }
 
-  private func load(_ key: Key, _ payloads: inout TracePayloads?, _ bytesMax: Int) throws(APIError) -> CachedTree {
-    if lock.withLock({ knownHuge.contains(key.correlation) }) {
-      return try huge.pass { () throws(APIError) in try assemble(try read(key), key) }
+  private func wait(for other: Loading, until deadline: Instant) throws(APIError) -> CachedTree? {
+    let (isOver, tree) = lock.withLock { () -> (Bool, CachedTree?) in
+      while !other.isOver { if !lock.wait(until: deadline) { break } }
+      return (other.isOver, other.tree)
     }
-    let place = try reads.enter()
-    defer { withExtendedLifetime(place) {} }
-    let contents: TraceContents
-    if bytesMax > 0 {
-      (contents, payloads) = try reading { () throws(StoreError) in
-        try reader.trace(key.correlation, withPayloadsUpTo: bytesMax)
-      }
-    } else {
-      contents = try read(key)
-    }
-    guard contents.records.count > hugeEvents else { return try assemble(contents, key) }
+    if !isOver { throw .busy("traces") }
+    return tree
+  }
+
+  /// - Parameter contents: nil if they are not read yet.
+  private func loadHuge(
+    _ key: Key, _ contents: TraceContents?, _ own: Loading, _ turn: Gate.Pass?
+  ) throws(APIError) -> CachedTree {
     lock.withLock {
       if knownHuge.count >= 1_000 { knownHuge.removeAll() }
       knownHuge.insert(key.correlation)
     }
-    return try huge.pass { () throws(APIError) in try assemble(contents, key) }
+    return try outside(turn) { () throws(APIError) in
+      let tree = try huge.pass { () throws(APIError) in
+        if let contents { try assemble(contents, key) } else { try assemble(try read(key), key) }
+      }
+      end(own, key, tree)
+      return tree
+    }
+  }
+
+  private func outside<R>(_ turn: Gate.Pass?, _ body: () throws(APIError) -> R) throws(APIError) -> R {
+    if let turn { try turn.outside(body) } else { try body() }
+  }
+
+  /// The load is over, with this tree or without any; only the first end counts.
+  private func end(_ own: Loading, _ key: Key, _ tree: CachedTree?) {
+    if let tree { keep(tree, key) }
+    lock.withLock {
+      if own.isOver { return }
+      own.isOver = true
+      own.tree = tree
+      loading[key] = nil
+      lock.wakeAll()
+    }
   }
 
   private func read(_ key: Key) throws(APIError) -> TraceContents {

@@ -169,4 +169,24 @@ public enum JSONText {
     output += [0x5c, 0x75]
     for shift in [12, 8, 4, 0] { output.append(Hex.lowerDigits[Int(unit >> UInt32(shift) & 15)]) }
   }
+
+  /// Appends a number in decimal, with zeros before it where it has fewer digits.
+  static func appendDigits(_ value: UInt64, atLeast count: Int, to output: inout [UInt8]) {
+    var width = 1
+    var bound: UInt64 = 10
+    while width < 20, value >= bound {
+      width += 1
+      bound = bound &* 10
+    }
+    width = max(width, count)
+    let start = output.count
+    output.append(contentsOf: repeatElement(0x30, count: width))
+    var rest = value
+    var place = start + width
+    while rest > 0 {
+      place -= 1
+      output[place] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    }
+  }
 }

@@ -44,18 +44,59 @@ public struct JSONWriter: Sendable {
     unsafe JSONText.appendQuoted(text, to: &bytes)
   }
 
-  public mutating func int(_ value: some BinaryInteger) {
+  /// Text of ASCII that needs no escapes, in quotes: it is not looked at.
+  public mutating func string(plain text: UnsafeRawBufferPointer) {
     separate()
-    guard let small = UInt32(exactly: value) else {
-      bytes.append(contentsOf: String(value).utf8)
-      return
+    bytes.append(0x22)
+    unsafe bytes.append(contentsOf: text)
+    bytes.append(0x22)
+  }
+
+  /// As `key`, for a name of ASCII that needs no escapes: it is not looked at.
+  public mutating func key(plain name: StaticString) {
+    separate()
+    bytes.append(0x22)
+    unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    bytes.append(0x22)
+    bytes.append(0x3a)
+    needsComma = false
+  }
+
+  public mutating func int(_ value: some BinaryInteger) {
+    if let small = Int(exactly: value) { return int(small) }
+    separate()
+    bytes.append(contentsOf: String(value).utf8)
+  }
+
+  public mutating func int(_ value: Int) {
+    separate()
+    if value < 0 { bytes.append(0x2d) }
+    JSONText.appendDigits(UInt64(value.magnitude), atLeast: 1, to: &bytes)
+  }
+
+  /// A decimal number in quotes.
+  public mutating func quoted(_ value: UInt64) {
+    separate()
+    bytes.append(0x22)
+    JSONText.appendDigits(value, atLeast: 1, to: &bytes)
+    bytes.append(0x22)
+  }
+
+  /// So many thousand-millionths, as a decimal number without exponent and without zeros at its end: `1.5`.
+  public mutating func decimal(billionths value: Int64) {
+    separate()
+    if value < 0 { bytes.append(0x2d) }
+    let magnitude = value.magnitude
+    var fraction = magnitude % 1_000_000_000
+    JSONText.appendDigits(magnitude / 1_000_000_000, atLeast: 1, to: &bytes)
+    if fraction == 0 { return }
+    bytes.append(0x2e)
+    var digits = 9
+    while fraction % 10 == 0 {
+      fraction /= 10
+      digits -= 1
     }
-    var divisor: UInt32 = 1
-    while small / divisor >= 10 { divisor *= 10 }
-    while divisor > 0 {
-      bytes.append(0x30 + UInt8(small / divisor % 10))
-      divisor /= 10
-    }
+    JSONText.appendDigits(fraction, atLeast: digits, to: &bytes)
   }
 
   /// A point in time as RFC 3339 writes it.
@@ -112,6 +153,11 @@ public struct JSONWriter: Sendable {
   }
 
   public mutating func member(_ name: String, _ value: some BinaryInteger) {
+    key(name)
+    int(value)
+  }
+
+  public mutating func member(_ name: String, _ value: Int) {
     key(name)
     int(value)
   }

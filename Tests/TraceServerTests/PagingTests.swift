@@ -95,7 +95,7 @@ private let wide: [TestEvent] =
   @Test func `many readers of one trace get it, through bounded gates`() throws {
     let api = try TestAPI(events("t", 2_000)) {
       $0.hugeTraceEvents = 100
-      $0.traceReadsMax = 1
+      $0.lookUpsMax = 1
     }
     let good = Locked(0)
     let threads = (0..<16).map { _ in
@@ -109,7 +109,7 @@ private let wide: [TestEvent] =
   }
 
   @Test func `a full gate sends callers away after their wait`() throws {
-    let gate = Gate(places: 1, waitSeconds: 0.01, what: "tests")
+    let gate = Gate("tests", places: 1, waitSeconds: 0.01, what: "tests")
     do {
       let pass = try gate.enter()
       #expect(throws: APIError.self) { try gate.enter() }

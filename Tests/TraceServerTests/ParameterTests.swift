@@ -1,5 +1,6 @@
 import EventModel
 import Testing
+import WireFormats
 
 @testable import TraceServer
 
@@ -72,6 +73,8 @@ import Testing
       (60_000_000_000, "60"), (Int64.max, "9223372036.854775807"), (Int64.min, "-9223372036.854775808"),
     ] as [(Int64, String)])
   func `seconds are printed exactly`(nanoseconds: Int64, text: String) {
-    #expect(String(decoding: decimalSeconds(nanoseconds), as: UTF8.self) == text)
+    var json = JSONWriter()
+    json.decimal(billionths: nanoseconds)
+    #expect(String(decoding: json.bytes, as: UTF8.self) == text)
   }
 }

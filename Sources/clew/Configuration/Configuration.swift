@@ -75,7 +75,7 @@ struct StoreSettings: Sendable, Equatable {
   var durability = "auto"
   var sealEventCount = 500_000
   var sealAfterNanoseconds: Int64 = 3_600_000_000_000
-  var blockCacheBytes = 32 * 1024 * 1024
+  var blockCacheBytes = 16 * 1024 * 1024
   var segmentCacheBytes = 32 * 1024 * 1024
   var segmentConnectionsMax = 64
   var freeDiskFloorBytes = 512 * 1024 * 1024
@@ -93,4 +93,6 @@ struct LimitSettings: Sendable, Equatable {
   var headerBytes = 64 * 1024
   var bodyBytes = 64 * 1024 * 1024
   var bodyBytesInFlight = 256 * 1024 * 1024
+  /// 0: one more than there are cores.
+  var lookUps = 0
 }

@@ -81,7 +81,7 @@ enum ConfigurationKeys {
     .init("seal.after", .duration(second...times.upperBound), "1h", "seal at the latest after this time") {
       $0.store.sealAfterNanoseconds = $1.nanoseconds
     },
-    .init("block-cache", .bytes(0...(1 << 40)), "32MiB", "memory for unpacked blocks") {
+    .init("block-cache", .bytes(0...(1 << 40)), "16MiB", "memory for unpacked blocks") {
       $0.store.blockCacheBytes = $1.count
     },
     .init("segment-cache", .bytes((1 << 20)...(1 << 40)), "32MiB", "memory for dictionaries of segments") {
@@ -124,6 +124,9 @@ enum ConfigurationKeys {
     },
     .init("limits.body-size", .bytes(1024...(1 << 32)), "64MiB", "one request's body, unpacked") {
       $0.limits.bodyBytes = $1.count
+    },
+    .init("limits.look-ups", .count(0...10_000), "0", "look-ups answered at once; 0: one more than there are cores") {
+      $0.limits.lookUps = $1.count
     },
     .init("limits.body-memory", .bytes(1024...(1 << 40)), "256MiB", "all request bodies together") {
       $0.limits.bodyBytesInFlight = $1.count

@@ -37,6 +37,7 @@ final class Sidecar {
     options.version = Version.number
     options.temporaryDirectory = configuration.dataDirectory
     options.bodyBytesMax = configuration.limits.bodyBytes
+    if configuration.limits.lookUps > 0 { options.lookUpsMax = configuration.limits.lookUps }
     options.configurationLoadedAt = clock.now()
     let api = ClewAPI(
       reader: store, pipeline: pipeline, metrics: metrics, storeCounters: { [store] in StoreCounters(store.counters) },

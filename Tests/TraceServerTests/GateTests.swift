@@ -1,0 +1,121 @@
+import Platform
+import TestSupport
+import Testing
+
+@testable import TraceServer
+
+@Suite("Gates") struct GateTests {
+  @Test func `callers are let in in the order in which they came`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 60, what: "tests")
+    let order = Locked<[Int]>([])
+    var threads: [WorkerThread] = []
+    do {
+      let pass = try gate.enter()
+      for number in 0..<20 {
+        threads.append(
+          WorkerThread(name: "caller") {
+            _ = try? gate.pass { () throws(APIError) in order.withLock { $0.append(number) } }
+          })
+        #expect(eventually { gate.figures.waiting == number + 1 })
+      }
+      withExtendedLifetime(pass) {}
+    }
+    for thread in threads { thread.join() }
+    #expect(order.withLock { $0 } == Array(0..<20))
+    #expect(gate.figures.waiting == 0)
+    #expect(gate.figures.waits.bucketCounts.reduce(0, +) == 21)
+  }
+
+  @Test func `never more callers are inside than there are places`() throws {
+    let gate = Gate("tests", places: 3, waitSeconds: 60, what: "tests")
+    let inside = Locked((now: 0, most: 0, done: 0))
+    let threads = (0..<12).map { _ in
+      WorkerThread(name: "caller") {
+        for _ in 0..<200 {
+          try? gate.pass { () throws(APIError) in
+            inside.withLock { state in
+              state.now += 1
+              state.most = max(state.most, state.now)
+            }
+            inside.withLock { state in
+              state.now -= 1
+              state.done += 1
+            }
+          }
+        }
+      }
+    }
+    for thread in threads { thread.join() }
+    #expect(inside.withLock { $0.done } == 2_400)
+    #expect(inside.withLock { $0.most } <= 3)
+    #expect(gate.figures.waiting == 0)
+  }
+
+  @Test func `one that gave up is passed over`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 0.01, what: "tests")
+    do {
+      let pass = try gate.enter()
+      #expect(throws: APIError.self) { try gate.enter() }
+      withExtendedLifetime(pass) {}
+    }
+    #expect(gate.figures.refusals == 1)
+    #expect(gate.figures.waiting == 0)
+    #expect((try? gate.enter()) != nil)
+  }
+
+  @Test func `who works outside leaves the place to others and comes in behind them`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 60, what: "tests")
+    let order = Locked<[String]>([])
+    let pass = try gate.enter()
+    let other = WorkerThread(name: "caller") {
+      _ = try? gate.pass { () throws(APIError) in order.withLock { $0.append("other") } }
+    }
+    #expect(eventually { gate.figures.waiting == 1 })
+    try pass.outside { () throws(APIError) in
+      other.join()
+      #expect((try? gate.enter()) != nil)
+    }
+    order.withLock { $0.append("first") }
+    #expect(order.withLock { $0 } == ["other", "first"])
+  }
+
+  @Test func `a pass that could not come in again gives nothing back`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 0.01, what: "tests")
+    let other = Locked<Gate.Pass?>(nil)
+    do {
+      let pass = try gate.enter()
+      #expect(throws: APIError.self) {
+        try pass.outside { () throws(APIError) in
+          let entered = try gate.enter()
+          other.withLock { $0 = entered }
+        }
+      }
+    }
+    #expect(throws: APIError.self) { try gate.enter() }
+    other.withLock { $0 = nil }
+    #expect((try? gate.enter()) != nil)
+  }
+
+  @Test func `look-ups wait in turn while metrics and health are answered`() throws {
+    let api = try TestAPI([TestEvent("e", trace: "t", type: "A", created: TestEvent.epoch)]) { $0.lookUpsMax = 1 }
+    let answered = Locked(0)
+    var reader: WorkerThread?
+    do {
+      let pass = try api.api.lookUps.enter()
+      reader = WorkerThread(name: "reader") {
+        if api.get("/api/v1/traces/t").status == 200 { answered.withLock { $0 += 1 } }
+      }
+      #expect(eventually { api.api.lookUps.figures.waiting == 1 })
+      #expect(api.get("/livez").status == 200)
+      let metrics = api.get("/metrics").text
+      #expect(metrics.contains(#"clew_query_gate_waiting{gate="look_ups"} 1"#))
+      #expect(metrics.contains(#"clew_query_gate_places{gate="look_ups"} 1"#))
+      #expect(metrics.contains(#"clew_query_gate_wait_seconds_count{gate="searches"} 0"#))
+      #expect(api.get("/api/v1/traces?q=type:A").status == 200)
+      #expect(answered.withLock { $0 } == 0)
+      withExtendedLifetime(pass) {}
+    }
+    reader?.join()
+    #expect(answered.withLock { $0 } == 1)
+  }
+}
