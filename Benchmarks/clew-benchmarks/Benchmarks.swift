@@ -168,23 +168,38 @@ final class KeptConnection {
     let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
     guard send(socketNumber, request, request.count, 0) == request.count else { return false }
     var filled = 0
-    var bodyStart = 0
-    var needed = Int.max
-    while filled < needed {
+    var needed = 0
+    while needed == 0 || filled < needed {
       if filled == buffer.count { buffer += [UInt8](repeating: 0, count: buffer.count) }
       let count = buffer.withUnsafeMutableBytes { recv(socketNumber, $0.baseAddress! + filled, $0.count - filled, 0) }
       if count <= 0 { return false }
       filled += count
-      if bodyStart == 0 {
-        let head = String(decoding: buffer[0..<min(filled, 4096)], as: UTF8.self)
-        guard let end = head.firstRange(of: "\r\n\r\n") else { continue }
-        guard head.hasPrefix("HTTP/1.1 200") else { return false }
-        bodyStart = head.utf8.distance(from: head.startIndex, to: end.upperBound)
-        let length = head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
-        guard let length, let bytes = Int(length.dropFirst(15).filter { $0 != " " }) else { return false }
-        needed = bodyStart + bytes
+      if needed == 0 {
+        guard let whole = wholeCount(filled) else { return false }
+        needed = whole
       }
     }
     return true
+  }
+
+  /// Bytes of head and body of an answer of which `filled` bytes are there; 0 while the head is not whole. Nil if it is
+  /// no 200 with a length. Bytes are compared, not text: the load must not cost more than what it measures.
+  private func wholeCount(_ filled: Int) -> Int? {
+    buffer.withUnsafeBytes { bytes -> Int? in
+      guard let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
+      var head = 0
+      var length: Int?
+      while head + 4 <= filled {
+        if memcmp(base + head, "\r\n\r\n", 4) == 0 {
+          guard memcmp(base, "HTTP/1.1 200", 12) == 0, let length else { return nil }
+          return head + 4 + length
+        }
+        if base[head] == 0x0a, strncasecmp(base + head + 1, "content-length:", 15) == 0 {
+          length = atol(base + head + 16)
+        }
+        head += 1
+      }
+      return filled < 16384 ? 0 : nil
+    }
   }
 }
