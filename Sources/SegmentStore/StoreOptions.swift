@@ -38,13 +38,13 @@ public struct StoreOptions: Sendable {
   /// ones wait in a temporary file.
   var sealWindowBytes = 24 << 20
   /// Inflated blocks of sealed segments that are kept for the next reader.
-  public var blockCacheBytes = 32 << 20
+  public var blockCacheBytes = 16 << 20
   /// Open connections to sealed segments, of all of them together.
   public var segmentConnectionsMax = 64
   /// Dictionaries and page caches of sealed segments that are kept for the next reader, of all of them together.
   public var segmentCacheBytes = 32 << 20
   /// Raw chunks of hot files that are kept for the next reader.
-  public var hotCacheBytes = 16 << 20
+  public var hotCacheBytes = 8 << 20
   public var retention = RetentionPolicy()
   /// Neighbouring segments become one when there are so many of a size; below 2: never.
   public var mergeFactor = 8

@@ -13,7 +13,7 @@ final class SegmentConnection: @unchecked Sendable {
 
   init(path: String, name: String, files: any FileSystem) throws(StoreError) {
     self.name = name
-    connection = try Connection(path, .immutable, cacheBytes: 256 << 10, files: files)
+    connection = try Connection(path, .immutable, cacheBytes: 96 << 10, files: files)
   }
 
   func pragma(_ name: String) throws(StoreError) -> Int64 {

@@ -13,7 +13,7 @@ final class SegmentResources: @unchecked Sendable {
   // `@unchecked Sendable`: all state is touched inside `lock` only, or atomic.
   static let connectionCountMax = 4
   /// About what SQLite holds for a connection with its page cache.
-  static let connectionBytes = 400 << 10
+  static let connectionBytes = 240 << 10
 
   private let path: String
   private let name: String
@@ -28,6 +28,8 @@ final class SegmentResources: @unchecked Sendable {
   private var generation = 0
   private var loadedKinds: LoadedKinds?
   private var loadedDictionary: SegmentDictionary?
+  /// A thread loads the dictionary; the others wait for it: several megabytes are not made twice.
+  private var isLoadingDictionary = false
   private let used = Atomic<UInt64>(0)
   private let clock: SegmentUseClock
   /// Called, outside all locks, when a connection was opened or something was loaded.
@@ -63,15 +65,19 @@ final class SegmentResources: @unchecked Sendable {
   func onGrowth(_ body: @escaping @Sendable () -> Void) { grown.withLock { $0 = body } }
 
   /// Lets go of everything that is not lent out.
-  func release() {
+  ///
+  /// - Parameter connectionsOnly: what was loaded stays: it costs ten times as much to get again.
+  func release(connectionsOnly: Bool = false) {
     let closed: [SegmentConnection] = lock.withLock {
       generation += 1
       let closed = idle
       openCount -= closed.count
       idle = []
       openMax = Self.connectionCountMax
-      loadedKinds = nil
-      loadedDictionary = nil
+      if !connectionsOnly {
+        loadedKinds = nil
+        loadedDictionary = nil
+      }
       return closed
     }
     // Closed here, outside the lock.
@@ -139,7 +145,22 @@ final class SegmentResources: @unchecked Sendable {
 
   func tools() throws(StoreError) -> BlockTools {
     let kinds = try self.kinds()
-    if let known = lock.withLock({ loadedDictionary }) { return BlockTools(kinds: kinds.table, dictionary: known) }
+    let known = lock.withLock { () -> SegmentDictionary? in
+      while isLoadingDictionary { lock.wait() }
+      if loadedDictionary == nil { isLoadingDictionary = true }
+      return loadedDictionary
+    }
+    if let known { return BlockTools(kinds: kinds.table, dictionary: known) }
+    defer {
+      lock.withLock {
+        isLoadingDictionary = false
+        lock.wakeAll()
+      }
+    }
+    return BlockTools(kinds: kinds.table, dictionary: try loadDictionary())
+  }
+
+  private func loadDictionary() throws(StoreError) -> SegmentDictionary {
     var chunks: [[UInt8]] = []
     try forEachRow(of: .dictionaries) { (id, row) throws(StoreError) in
       guard row[0].text == SegmentFormat.bodyName else { return }
@@ -152,7 +173,7 @@ final class SegmentResources: @unchecked Sendable {
     } catch { throw SegmentReader.damage(name, "dictionaries", "\(error)") }
     lock.withLock { loadedDictionary = dictionary }
     grown.withLock { $0 }?()
-    return BlockTools(kinds: kinds.table, dictionary: dictionary)
+    return dictionary
   }
 }
 

@@ -52,21 +52,36 @@ final class SegmentLimiter: Sendable {
     state.withLock { state in (state.members.values.compactMap(\.resources), state.releaseCount) }
   }
 
-  /// Lets go down to three quarters of what may be held, so that it is not done for each growth. Cost: O(segments).
+  /// Lets go down to three quarters of what may be held, so that it is not done for each growth: connections first,
+  /// dictionaries where that is not enough. Cost: O(segments).
   func enforce() {
     let all = members().all
-    var connections = all.reduce(0) { $0 + $1.connectionCount }
-    var bytes = all.reduce(0) { $0 + $1.memoryBytes }
-    if connections <= connectionsMax && bytes <= bytesMax { return }
+    var held = Held()
+    for resources in all { held.add(resources) }
+    if held.connections <= connectionsMax && held.bytes <= bytesMax { return }
     // The one that was used last is being used.
-    for resources in all.sorted(by: { $0.lastUse < $1.lastUse }).dropLast() {
-      if connections <= connectionsMax / 4 * 3 && bytes <= bytesMax / 4 * 3 { return }
-      let before = (resources.connectionCount, resources.memoryBytes)
-      if before.0 == 0 && before.1 == 0 { continue }
-      resources.release()
-      connections -= before.0 - resources.connectionCount
-      bytes -= before.1 - resources.memoryBytes
-      state.withLock { $0.releaseCount += 1 }
+    let idle = all.sorted { $0.lastUse < $1.lastUse }.dropLast()
+    for connectionsOnly in [true, false] {
+      for resources in idle {
+        if held.connections <= connectionsMax / 4 * 3 && held.bytes <= bytesMax / 4 * 3 { return }
+        var before = Held()
+        before.add(resources)
+        if before.connections == 0 && (connectionsOnly || before.bytes == 0) { continue }
+        resources.release(connectionsOnly: connectionsOnly)
+        held.connections -= before.connections - resources.connectionCount
+        held.bytes -= before.bytes - resources.memoryBytes
+        state.withLock { $0.releaseCount += 1 }
+      }
+    }
+  }
+
+  private struct Held {
+    var connections = 0
+    var bytes = 0
+
+    mutating func add(_ resources: SegmentResources) {
+      connections += resources.connectionCount
+      bytes += resources.memoryBytes
     }
   }
 }

@@ -10,11 +10,14 @@ struct ServeCommand {
     if parsed.has("check") { return try check(outcome) }
     if !outcome.mistakes.isEmpty { throw ConfigurationLoader.failure(outcome.mistakes) }
     let configuration = outcome.configuration
+    ProcessMemory.returnPromptly()
     let log = Log(minimum: configuration.minimumLogLevel)
     for remark in outcome.remarks { log.warning("configuration", remark) }
     if configuration.insecure { log.warning("serve", "--insecure: everybody who reaches the port may read and write") }
     let sidecar = try Sidecar(configuration, log: log)
     _ = try sidecar.start()
+    // Reading what is not sealed needs more for a moment than knowing it.
+    ProcessMemory.returnUnused()
     while true {
       let signal = Signals.wait()
       if signal != Signals.hangUp {
