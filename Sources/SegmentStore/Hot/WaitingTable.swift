@@ -8,8 +8,10 @@ import EventModel
 ///
 /// Bounded; what does not fit is counted, and its edge is found by whoever reads the trace, but by no statistics.
 struct WaitingTable {
+  /// The wide fields come first: there may be a million of them.
   struct Child {
     var cause: IdentifierKey
+    var traceOrID: IdentifierKey
     var ordinal: Int64
     var created: Timestamp
     var label: UInt32
@@ -17,9 +19,23 @@ struct WaitingTable {
     var failure: FailureKind
     /// The child is in no trace: then `traceOrID` is its own id, under which others may wait for it.
     var hasNoTrace: Bool
-    var traceOrID: IdentifierKey
     /// No event of the cause's id is stored, and it is no root marker.
-    var isUnresolved = false
+    var isUnresolved: Bool
+
+    init(
+      cause: IdentifierKey, ordinal: Int64, created: Timestamp, label: UInt32, source: UInt32, failure: FailureKind,
+      hasNoTrace: Bool, traceOrID: IdentifierKey, isUnresolved: Bool = false
+    ) {
+      self.cause = cause
+      self.traceOrID = traceOrID
+      self.ordinal = ordinal
+      self.created = created
+      self.label = label
+      self.source = source
+      self.failure = failure
+      self.hasNoTrace = hasNoTrace
+      self.isUnresolved = isUnresolved
+    }
 
     /// Zero: in none.
     var trace: IdentifierKey { hasNoTrace ? .zero : traceOrID }
@@ -52,7 +68,7 @@ struct WaitingTable {
     mutating func rebuild(_ hashOf: (UInt32) -> UInt64) {
       let all = heads.filter { $0 < WaitingTable.removed }
       var size = 16
-      while size < all.count * 4 { size *= 2 }
+      while size < all.count * 2 { size *= 2 }
       heads = ContiguousArray(repeating: WaitingTable.empty, count: size)
       usedCount = 0
       for head in all { place(head, hashOf(head)) }
