@@ -14,7 +14,9 @@ import TraceStore
         var workload = ShopWorkload(seed: UInt64(arguments[3]) ?? 1)
         try workload.write(Int(arguments[2]) ?? 0, lines: arguments[4], frames: arguments[5])
       case "codec" where arguments.count >= 3: try CodecBenchmark.run(Array(arguments[2...]))
-      case "store" where arguments.count == 4: try storeLookups(ids: arguments[2], directory: arguments[3])
+      case "store" where arguments.count == 4 || arguments.count == 5:
+        try storeLookups(
+          ids: arguments[2], directory: arguments[3], only: arguments.count == 5 ? arguments[4] : nil)
       case "http" where arguments.count == 5:
         try httpLookups(ids: arguments[2], port: UInt16(arguments[3]) ?? 0, clients: Int(arguments[4]) ?? 1)
       case "seal-latency" where arguments.count == 4 || arguments.count == 5:
@@ -37,7 +39,7 @@ import TraceStore
         try FollowBenchmark.decode(frames: arguments[2], rounds: Int(arguments[3]) ?? 1, directory: arguments[4])
       default:
         print(
-          "usage: clew-benchmarks workload COUNT SEED LINES FRAMES | store IDS DIRECTORY | http IDS PORT CLIENTS | codec LINES [KIB]"
+          "usage: clew-benchmarks workload COUNT SEED LINES FRAMES | store IDS DIRECTORY [KIND] | http IDS PORT CLIENTS | codec LINES [KIB]"
         )
         print("       clew-benchmarks follow URL COUNT [DIRECTORY] | decode FRAMES ROUNDS DIRECTORY")
         print("       clew-benchmarks append LINES DIRECTORY [COUNTMAX] | merge DIRECTORY | search DIRECTORY")
@@ -68,7 +70,7 @@ import TraceStore
     }
   }
 
-  static func storeLookups(ids: String, directory: String) throws {
+  static func storeLookups(ids: String, directory: String, only: String?) throws {
     let samples = try samples(ids)
     var options = StoreOptions()
     options.mode = .readOnly
@@ -76,7 +78,7 @@ import TraceStore
     // The first pass warms the caches, as the baseline's does.
     var figures: [String: [Double]] = [:]
     for pass in 0..<2 {
-      for (name, look) in lookups(store) {
+      for (name, look) in lookups(store) where only == nil || only == name {
         let times = try samples.map { sample in
           let start = Instant.now
           try look(sample)

@@ -41,8 +41,23 @@ public struct NameTable: Sendable {
   private func isSame(_ known: String, _ name: UnsafeRawBufferPointer) -> Bool {
     let utf8 = known.utf8
     if utf8.count != name.count { return false }
-    return unsafe utf8.withContiguousStorageIfAvailable { unsafe UnsafeRawBufferPointer($0).elementsEqual(name) }
+    return unsafe utf8.withContiguousStorageIfAvailable { unsafe Self.isSame(UnsafeRawBufferPointer($0), name) }
       ?? utf8.elementsEqual(name)
+  }
+
+  /// - Precondition: they have one length. By words, the last of which may overlap the one before it.
+  @inline(__always) private static func isSame(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+    @inline(__always) func differs(at offset: Int) -> Bool {
+      unsafe a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+    }
+    guard a.count >= 8 else { return unsafe a.elementsEqual(b) }
+    var offset = 0
+    while offset + 8 <= a.count {
+      if differs(at: offset) { return false }
+      offset += 8
+    }
+    return !differs(at: a.count - 8)
   }
 
   private mutating func grow() {

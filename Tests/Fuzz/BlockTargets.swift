@@ -244,6 +244,8 @@ private func fix(_ row: inout [UInt8], _ headerBytes: Int, _ place: Int) {
   }
   _ = data.events(withID: IdentifierKey(high: 1, low: 1), sample.kinds)
   _ = data.events(withForeignCause: IdentifierKey(high: 1, low: 1), sample.kinds)
+  _ = row.withUnsafeBytes { try? RunTraces($0, head: head, kinds: sample.kinds) }
+  readStreams(of: data, sample)
   let maker = FrameMaker()
   for run in head.runs.indices {
     _ = (data.trace(ofRun: run), data.traceKey(ofRun: run))
@@ -259,6 +261,24 @@ private func fix(_ row: inout [UInt8], _ headerBytes: Int, _ place: Int) {
       }
     }
     demand(bytes <= head.frameBytes, "no more than the head says")
+  }
+}
+
+/// Reading one stream gives valid frames, and goes back and forth within the columns only.
+private func readStreams(of data: BlockData, _ sample: Sample) {
+  let maker = FrameMaker()
+  var streams: Set<[UInt8]> = [Array("s1-1".utf8)]
+  if (try? maker.make(run: 0, of: data, kinds: sample.kinds, dictionary: sample.dictionary)) != nil {
+    for event in maker.events { maker.withEvent(at: event) { _ = streams.insert(Array($0.stream)) } }
+  }
+  for stream in streams.prefix(4) {
+    stream.withUnsafeBytes { name in
+      _ = try? maker.make(
+        runsOfStream: name, of: data, kinds: sample.kinds, dictionary: sample.dictionary
+      ) { _ in
+        for event in maker.events { maker.withEvent(at: event) { touch($0) } }
+      }
+    }
   }
 }
 

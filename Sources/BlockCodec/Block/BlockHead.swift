@@ -49,6 +49,7 @@ public struct BlockHead: Sendable {
   public let edges: [UInt8]
   /// Nanoseconds.
   public let created: [Int64]
+  /// Empty where they were not asked for.
   public let ordinals: [Int64]
   public let localKinds: [EventKind]
   /// Bytes of all frames of the block.
@@ -58,6 +59,12 @@ public struct BlockHead: Sendable {
   public var memoryBytes: Int {
     kinds.count * 25 + runs.count * MemoryLayout<HeadRun>.stride
       + localKinds.reduce(256) { $0 + $1.nameBytes + 180 }
+  }
+
+  @inline(__always) func flags(_ event: Int, _ table: SegmentKinds) -> EventFrame.Flags {
+    let kind = kinds[event]
+    return kind & Self.localKindFlag != 0
+      ? localKinds[Int(kind & ~Self.localKindFlag)].flags : table.flags[Int(kind)]
   }
 
   /// - Precondition: `kinds` is the table that the head was decoded with.

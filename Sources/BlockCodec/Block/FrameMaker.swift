@@ -29,16 +29,59 @@ public import EventModel
   /// Makes the frames of one run; those before are gone.
   ///
   /// Other runs are passed over. Complexity: O(values in front of the run + bytes of the run).
+  /// - Parameter last: the last event that is wanted, as a place in the block; the run's own last one if nil.
   public func make(
-    run wanted: Int, of block: BlockData, kinds: SegmentKinds, dictionary: SegmentDictionary
+    run wanted: Int, through last: Int? = nil, of block: BlockData, kinds: SegmentKinds, dictionary: SegmentDictionary
   ) throws(BlockError) {
-    try make(runs: wanted..<(wanted + 1), of: block, kinds: kinds, dictionary: dictionary) { _ throws(BlockError) in }
+    unsafe try decode(block, dictionary) { decoder, all in
+      for run in 0...wanted {
+        unsafe try begin(run, block, all, &decoder)
+        if run < wanted {
+          for event in block.head.runs[run].events { try decoder.skip(typeNumber: typeNumber(event, block, kinds)) }
+        } else {
+          unsafe try make(run, through: last, block, all, kinds, &decoder)
+        }
+      }
+    }
   }
 
-  /// Makes the frames of some runs, one run after the other, and calls `body` behind each.
+  /// Makes the frames of all runs, one run after the other, and calls `body` behind each.
+  public func makeAll(
+    of block: BlockData, kinds: SegmentKinds, dictionary: SegmentDictionary, _ body: (Int) throws(BlockError) -> Void
+  ) throws(BlockError) {
+    unsafe try decode(block, dictionary) { decoder, all in
+      for run in block.head.runs.indices {
+        unsafe try begin(run, block, all, &decoder)
+        unsafe try make(run, block, all, kinds, &decoder)
+        try body(run)
+      }
+    }
+  }
+
+  /// Makes the frames of those runs that have events of a stream, one run after the other, and calls `body` behind each.
+  ///
+  /// Of all others only the names of streams are made.
   public func make(
-    runs wanted: Range<Int>, of block: BlockData, kinds: SegmentKinds, dictionary: SegmentDictionary,
-    _ body: (Int) throws(BlockError) -> Void
+    runsOfStream stream: UnsafeRawBufferPointer, of block: BlockData, kinds: SegmentKinds,
+    dictionary: SegmentDictionary, _ body: (Int) throws(BlockError) -> Void
+  ) throws(BlockError) {
+    unsafe try decode(block, dictionary) { decoder, all in
+      for run in block.head.runs.indices {
+        unsafe try begin(run, block, all, &decoder)
+        decoder.mark()
+        guard unsafe try has(stream, run, block, all, kinds, &decoder) else { continue }
+        try decoder.rewind()
+        unsafe try make(run, block, all, kinds, &decoder)
+        // The columns stand behind the run again, as they do where it was not wanted.
+        try body(run)
+      }
+    }
+  }
+
+  /// Lends a decoder of the block's bodies.
+  private func decode(
+    _ block: BlockData, _ dictionary: SegmentDictionary,
+    _ body: (inout BodyDecoder, UnsafeRawBufferPointer) throws -> Void
   ) throws(BlockError) {
     starts.removeAll(keepingCapacity: true)
     sink.removeAll()
@@ -48,17 +91,7 @@ public import EventModel
         var decoder = unsafe try BodyDecoder(
           columns: UnsafeRawBufferPointer(rebasing: all[block.bodyColumnsStart...]),
           raw: UnsafeRawBufferPointer(rebasing: all[block.bodyRawStart..<block.rawBytes]), dictionary: dictionary)
-        for run in 0..<wanted.upperBound {
-          let fields = block.head.runs[run]
-          let isUUID = fields.traceKind == .uuid || fields.traceKind == .firstID
-          unsafe try decoder.beginTrace(block.trace(run, all), isUUID: isUUID)
-          if run < wanted.lowerBound {
-            for event in fields.events { try decoder.skip(typeNumber: typeNumber(event, block, kinds)) }
-            continue
-          }
-          unsafe try make(run, fields, block, all, kinds, &decoder)
-          try body(run)
-        }
+        unsafe try body(&decoder, all)
       } catch let error as BodyError {
         throw BlockError.badPayload(reason: error.description)
       } catch let error as BlockError {
@@ -67,53 +100,80 @@ public import EventModel
     }
   }
 
+  private func begin(
+    _ run: Int, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ decoder: inout BodyDecoder
+  ) throws {
+    let kind = block.head.runs[run].traceKind
+    unsafe try decoder.beginTrace(block.trace(run, all), isUUID: kind == .uuid || kind == .firstID)
+  }
+
+  /// Whether a run has events of a stream; reads all of it.
+  private func has(
+    _ stream: UnsafeRawBufferPointer, _ run: Int, _ block: BlockData, _ all: UnsafeRawBufferPointer,
+    _ kinds: SegmentKinds, _ decoder: inout BodyDecoder
+  ) throws -> Bool {
+    sink.removeAll()
+    sink.limit = block.head.frameBytes
+    var isThere = false
+    for event in block.head.runs[run].events {
+      unsafe try withKind(of: event, block, kinds) { kind, typeNumber in
+        let context = unsafe context(event, run, block, all, kinds, kind)
+        let count = unsafe try decoder.decodeStreamAlone(typeNumber: typeNumber, context, into: &sink)
+        let made = unsafe UnsafeRawBufferPointer(rebasing: sink.bytes[(sink.count - count)...])
+        if unsafe count == stream.count && made.elementsEqual(stream) { isThere = true }
+      }
+    }
+    return isThere
+  }
+
   @inline(__always) private func typeNumber(_ event: Int, _ block: BlockData, _ kinds: SegmentKinds) -> UInt32 {
     let kind = block.head.kinds[event]
     return kind & BlockHead.localKindFlag != 0 ? SegmentKinds.otherType : kinds.typeNumbers[Int(kind)]
   }
 
+  @inline(__always) private func withKind(
+    of event: Int, _ block: BlockData, _ kinds: SegmentKinds, _ body: (FrameKind, UInt32) throws -> Void
+  ) throws {
+    let kind = block.head.kinds[event]
+    if kind & BlockHead.localKindFlag != 0 {
+      let local = block.head.localKinds[Int(kind & ~BlockHead.localKindFlag)]
+      let names = local.names
+      unsafe try names.withUnsafeBytes { names in unsafe try body(FrameKind(local, names), SegmentKinds.otherType) }
+    } else {
+      unsafe try kinds.names.withUnsafeBytes { names in
+        unsafe try body(kinds.frameKind(Int(kind), names), kinds.typeNumbers[Int(kind)])
+      }
+    }
+  }
+
   private func make(
-    _ run: Int, _ fields: HeadRun, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ kinds: SegmentKinds,
+    _ run: Int, through last: Int? = nil, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ kinds: SegmentKinds,
     _ decoder: inout BodyDecoder
   ) throws {
+    let events = block.head.runs[run].events
     sink.removeAll()
     sink.limit = block.head.frameBytes
-    sink.reserve(min(block.head.frameBytes, fields.events.count * 1024))
+    sink.reserve(min(block.head.frameBytes, events.count * 1024))
     starts.removeAll(keepingCapacity: true)
-    firstEvent = fields.events.lowerBound
+    firstEvent = events.lowerBound
     streams.removeAll()
-    for event in fields.events {
+    for event in events {
       starts.append(sink.count)
-      let kind = block.head.kinds[event]
-      if kind & BlockHead.localKindFlag != 0 {
-        let local = block.head.localKinds[Int(kind & ~BlockHead.localKindFlag)]
-        let names = local.names
-        unsafe try names.withUnsafeBytes { names in
-          unsafe try make(
-            event, run, block, all, kinds, FrameKind(local, names), SegmentKinds.otherType, &decoder)
-        }
-      } else {
-        unsafe try kinds.names.withUnsafeBytes { names in
-          unsafe try make(
-            event, run, block, all, kinds, kinds.frameKind(Int(kind), names), kinds.typeNumbers[Int(kind)], &decoder)
-        }
+      unsafe try withKind(of: event, block, kinds) { kind, typeNumber in
+        unsafe try make(event, run, block, all, kinds, kind, typeNumber, &decoder)
       }
+      if event == last { break }
     }
     starts.append(sink.count)
   }
 
-  private func make(
+  private func context(
     _ event: Int, _ run: Int, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ table: SegmentKinds,
-    _ kind: FrameKind, _ typeNumber: UInt32, _ decoder: inout BodyDecoder
-  ) throws {
-    let head = block.head
-    let start = sink.count
-    let room = unsafe EventFrame.headerBytes + 3 * 256 + kind.names.count
-    guard sink.limit - sink.count >= EventFrame.headerBytes else { throw BlockError.badPayload(reason: "too long") }
-    sink.reserve(room)
+    _ kind: FrameKind
+  ) -> BodyContext {
     var context = unsafe BodyContext()
     unsafe context.flags = kind.flags
-    unsafe context.created = head.created[event]
+    unsafe context.created = block.head.created[event]
     unsafe context.id = unsafe block.id(event, all, table)
     unsafe context.cause = unsafe block.cause(event, run, all, table)
     switch unsafe kind.form {
@@ -124,6 +184,18 @@ public import EventModel
         all, at: block.foreignCorrelations[event], isUUID: kind.flags.contains(.correlationIsUUID))
     }
     unsafe kind.fill(&context)
+    return unsafe context
+  }
+
+  private func make(
+    _ event: Int, _ run: Int, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ table: SegmentKinds,
+    _ kind: FrameKind, _ typeNumber: UInt32, _ decoder: inout BodyDecoder
+  ) throws {
+    let start = sink.count
+    let room = unsafe EventFrame.headerBytes + 3 * 256 + kind.names.count
+    guard sink.limit - sink.count >= EventFrame.headerBytes else { throw BlockError.badPayload(reason: "too long") }
+    sink.reserve(room)
+    let context = unsafe context(event, run, block, all, table, kind)
     appendHeader()
     unsafe sink.append(context.id)
     unsafe sink.append(context.correlation)

@@ -56,6 +56,20 @@
     return sink.count - start
   }
 
+  /// As `decodeStream`, and passes over the rest of the event. Within one run all events are read so, or none.
+  public mutating func decodeStreamAlone(
+    typeNumber: UInt32, _ context: borrowing BodyContext, into sink: inout ByteSink
+  ) throws(BodyError) -> Int {
+    let count = unsafe try decodeStream(typeNumber: typeNumber, context, into: &sink)
+    unsafe try block.pointee.passBody(typeNumber)
+    return count
+  }
+
+  /// Called behind `beginTrace`: `rewind` leads back to here, to read the run again.
+  public mutating func mark() { unsafe block.pointee.mark() }
+
+  public mutating func rewind() throws(BodyError) { unsafe try block.pointee.rewind() }
+
   public mutating func decodeMetadata(
     typeNumber: UInt32, _ context: borrowing BodyContext, into sink: inout ByteSink
   ) throws(BodyError) -> Int {
@@ -96,6 +110,7 @@
   var hexBytes: ByteReader
   var run: UInt32 = 0
   var runUUIDs = unsafe Pool<UUIDWords>(capacity: BodyLimit.runUUIDs)
+  var runMark: RunMark?
 
   init(_ dictionary: UnsafePointer<DictionaryContents>) {
     unsafe self.dictionary = unsafe dictionary
@@ -120,6 +135,7 @@
     unsafe columnOfPath.deallocate()
     unsafe lastValues.deallocate()
     unsafe runUUIDs.deallocate()
+    unsafe runMark?.columns.deallocate()
   }
 
   mutating func open(_ bytes: UnsafeRawBufferPointer, _ raw: UnsafeRawBufferPointer) throws(BodyError) {
@@ -239,6 +255,36 @@
     sink.count += count
   }
 
+  /// Copies bytes of the dictionary.
+  @inline(__always) func copyKnown(_ from: BytePointer, _ count: Int, _ sink: inout ByteSink) throws(BodyError) {
+    guard count >= 0, count <= sink.limit - sink.count else { throw .tooLarge }
+    unsafe sink.reserve(count &+ DictionaryContents.slack)
+    unsafe copyShort(from, count, sink.start + sink.count)
+    sink.count += count
+  }
+
+  /// Copies bytes of the sink itself, which stand before its end.
+  @inline(__always) func copyAgain(_ start: Int, _ count: Int, _ sink: inout ByteSink) throws(BodyError) {
+    guard count <= sink.limit - sink.count else { throw .tooLarge }
+    unsafe sink.reserve(count &+ DictionaryContents.slack)
+    unsafe copyShort(BytePointer(sink.start + start), count, sink.start + sink.count)
+    sink.count += count
+  }
+
+  /// Most are short: these go by words, and more than wanted, from and into room that is there.
+  @inline(__always) private func copyShort(_ from: BytePointer, _ count: Int, _ o: UnsafeMutablePointer<UInt8>) {
+    if unsafe count > DictionaryContents.slack { return unsafe o.update(from: from, count: count) }
+    unsafe copyWords(from, o)
+    if count > 16 { unsafe copyWords(from + 16, o + 16) }
+  }
+
+  @inline(__always) private func copyWords(_ from: UnsafeRawPointer, _ o: UnsafeMutableRawPointer) {
+    let first = unsafe from.loadUnaligned(as: UInt64.self)
+    let second = unsafe from.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+    unsafe o.storeBytes(of: first, as: UInt64.self)
+    unsafe o.storeBytes(of: second, toByteOffset: 8, as: UInt64.self)
+  }
+
   mutating func putPart(
     _ rank: UInt64, _ first: UInt32, _ end: UInt32, _ context: borrowing BodyContext, _ sink: inout ByteSink
   ) throws(BodyError) {
@@ -255,36 +301,13 @@
     var list = unsafe dictionary.pointee.shapeLists.start + Int(shape.firstList)
     for _ in 0..<Int(template.slotCount) {
       let pieceEnd = unsafe Int(slot.pointee.pieceEnd)
-      unsafe try copy(bytes + start, pieceEnd - start, &sink)
+      unsafe try copyKnown(bytes + start, pieceEnd - start, &sink)
       unsafe try putValue(
         path: Int(slot.pointee.path), list: list.pointee, isString: slot.pointee.isString, context, &sink)
       start = pieceEnd + 1
       unsafe slot += 1
       unsafe list += 1
     }
-    unsafe try copy(bytes + start, Int(template.end) - start, &sink)
-  }
-
-  mutating func skipEvent(_ typeNumber: UInt32) throws(BodyError) {
-    let known = unsafe try classOf(typeNumber)
-    guard known.streamList != .max else { throw .invalid }
-    unsafe try skipValue(path: 0, list: known.streamList)
-    unsafe try skipPart(metadataShapes.varint(), known.firstMetadata, known.firstData)
-    unsafe try skipPart(dataShapes.varint(), known.firstData, known.endData)
-  }
-
-  private mutating func skipPart(_ rank: UInt64, _ first: UInt32, _ end: UInt32) throws(BodyError) {
-    if rank == 0 { return }
-    if rank == 1 {
-      _ = unsafe try wholes.take(wholes.number(max: wholes.remaining))
-      return
-    }
-    let shape = unsafe try shape(rank, first, end)
-    let template = unsafe dictionary.pointee.templates[Int(shape.template)]
-    for index in 0..<Int(template.slotCount) {
-      unsafe try skipValue(
-        path: Int(dictionary.pointee.templateSlots[Int(template.firstSlot) + index].path),
-        list: dictionary.pointee.shapeLists[Int(shape.firstList) + index])
-    }
+    unsafe try copyKnown(bytes + start, Int(template.end) - start, &sink)
   }
 }

@@ -45,6 +45,15 @@ struct Symbol: BitwiseCopyable {
   var start: UInt32
   var kind: UInt8
   var length: UInt8
+  /// What is to be done where the value is not wanted: one of `Passing`.
+  var passing: UInt8
+
+  init(start: UInt32, kind: UInt8, length: UInt8) {
+    self.start = start
+    self.kind = kind
+    self.length = length
+    passing = Passing.of(kind)
+  }
 }
 
 /// Where a value stands in a template: its piece ends here, in `bytes`, and this mark follows.
@@ -76,6 +85,8 @@ struct DecodedClass: BitwiseCopyable {
 
 /// `@unsafe`: memory of its owner; starts and lengths in it were checked against `bytes` when they were read.
 @unsafe struct DictionaryContents {
+  /// Behind them there are so many more that may be read: pieces are copied by words.
+  static let slack = 32
   let bytes: UnsafeMutablePointer<UInt8>
   let uuids: UnsafeMutablePointer<UInt8>
   let byteCount: Int
@@ -95,7 +106,8 @@ struct DecodedClass: BitwiseCopyable {
   init(text: [UInt8], uuids from: [UInt8]) {
     unsafe byteCount = text.count
     unsafe uuidCount = from.count / 16
-    unsafe bytes = .allocate(capacity: text.count + 1)
+    unsafe bytes = .allocate(capacity: text.count + Self.slack)
+    unsafe (bytes + text.count).initialize(repeating: 0, count: Self.slack)
     unsafe uuids = .allocate(capacity: from.count + 1)
     unsafe text.withUnsafeBufferPointer {
       if let base = $0.baseAddress { unsafe bytes.update(from: base, count: text.count) }

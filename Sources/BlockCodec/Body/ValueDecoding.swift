@@ -7,15 +7,13 @@ extension DecodedBlock {
   ) throws(BodyError) {
     let symbol = unsafe try next(path: path, list: list)
     if symbol.kind == ValueKind.constant {
-      return unsafe try copy(dictionary.pointee.bytes + Int(symbol.start), Int(symbol.length), &sink)
+      return unsafe try copyKnown(dictionary.pointee.bytes + Int(symbol.start), Int(symbol.length), &sink)
     }
     let start = sink.count
     if symbol.kind == ValueKind.same {
       let last = unsafe lastValues[path]
       guard unsafe last.run == run, last.start + Int(last.length) <= start else { throw .invalid }
-      _ = unsafe try room(Int(last.length), &sink)
-      unsafe (sink.start + start).update(from: sink.start + last.start, count: Int(last.length))
-      sink.count += Int(last.length)
+      unsafe try copyAgain(last.start, Int(last.length), &sink)
       return
     }
     unsafe try put(symbol, context, &sink)
@@ -31,7 +29,7 @@ extension DecodedBlock {
     let numbers = unsafe self.numbers.start + Int(symbol.kind)
     switch symbol.kind {
     case ValueKind.listed:
-      unsafe try copy(dictionary.pointee.bytes + Int(symbol.start), Int(symbol.length), &sink)
+      unsafe try copyKnown(dictionary.pointee.bytes + Int(symbol.start), Int(symbol.length), &sink)
     case ValueKind.equalsID...ValueKind.equalsSchemaVersion:
       unsafe try putField(symbol.kind, context, &sink)
     case ValueKind.uuidNew, ValueKind.uuidBack, ValueKind.uuidEntry:
@@ -53,7 +51,8 @@ extension DecodedBlock {
       let starts = unsafe dictionary.pointee.entryStarts
       let number = unsafe try numbers.pointee.number(max: BodyLimit.strings)
       guard unsafe number + 1 < starts.count else { throw .invalid }
-      unsafe try copy(dictionary.pointee.bytes + Int(starts[number]), Int(starts[number + 1] - starts[number]), &sink)
+      let length = unsafe Int(starts[number + 1] - starts[number])
+      unsafe try copyKnown(dictionary.pointee.bytes + Int(starts[number]), length, &sink)
     case ValueKind.text, ValueKind.textOther:
       let count = unsafe try numbers.pointee.number(max: texts.remaining)
       unsafe try copy(texts.take(count), count, &sink)
@@ -100,7 +99,7 @@ extension DecodedBlock {
     return unsafe way == 1 ? try earlierUUID(number) : try knownUUID(number)
   }
 
-  private mutating func newUUID() throws(BodyError) -> UUIDWords {
+  mutating func newUUID() throws(BodyError) -> UUIDWords {
     let uuid = unsafe try words(uuidBytes.take(16))
     unsafe add(uuid)
     return uuid
@@ -111,7 +110,7 @@ extension DecodedBlock {
     return unsafe runUUIDs[runUUIDs.count - 1 - back]
   }
 
-  private mutating func knownUUID(_ number: Int) throws(BodyError) -> UUIDWords {
+  mutating func knownUUID(_ number: Int) throws(BodyError) -> UUIDWords {
     guard unsafe number < dictionary.pointee.uuidCount else { throw .invalid }
     let uuid = unsafe dictionary.pointee.uuid(number)
     unsafe add(uuid)
@@ -189,7 +188,7 @@ extension DecodedBlock {
       start = unsafe Int(starts[number])
       length = unsafe Int(starts[number + 1]) - start
     }
-    unsafe try copy(dictionary.pointee.bytes + start, length, &sink)
+    unsafe try copyKnown(dictionary.pointee.bytes + start, length, &sink)
     switch kind {
     case ValueKind.prefixDigits:
       let digits = unsafe try numbers.pointee.number(max: 19)
@@ -309,53 +308,5 @@ extension DecodedBlock {
     let exponent = kind == ValueKind.epoch3 ? 3 : kind == ValueKind.epoch0 ? 0 : kind == ValueKind.epoch6 ? 6 : 9
     let now = TimeText.floorDivide(created, TimeText.power(9 - exponent))
     unsafe try putDecimal(0, now &- numbers.pointee.signed(), &sink)
-  }
-
-  /// Passes over one value.
-  @inline(__always) mutating func skipValue(path: Int, list: UInt32) throws(BodyError) {
-    let symbol = unsafe try next(path: path, list: list)
-    let numbers = unsafe self.numbers.start + Int(symbol.kind)
-    switch symbol.kind {
-    case ValueKind.constant, ValueKind.listed, ValueKind.same, ValueKind.yes, ValueKind.no, ValueKind.null,
-      ValueKind.equalsID...ValueKind.equalsSchemaVersion:
-      return
-    case ValueKind.decimal0...ValueKind.decimal6, ValueKind.time0...ValueKind.date, ValueKind.epoch3...ValueKind.epoch9,
-      ValueKind.uuidBack, ValueKind.uuidEntry, ValueKind.entry, ValueKind.prefixUUIDBack, ValueKind.prefixUUIDEntry:
-      _ = unsafe try numbers.pointee.varint()
-    case ValueKind.uuidNew, ValueKind.prefixUUIDNew:
-      _ = unsafe try uuidBytes.take(16)
-    case ValueKind.text, ValueKind.textOther:
-      _ = unsafe try texts.take(numbers.pointee.number(max: texts.remaining))
-    case ValueKind.words:
-      unsafe try skipWords(numbers)
-    default:
-      unsafe try skipRare(symbol.kind)
-    }
-  }
-
-  @inline(never) private mutating func skipRare(
-    _ known: UInt8
-  ) throws(BodyError) {
-    var kind = known
-    let isAnyPrefix = kind > ValueKind.prefixHex && kind <= ValueKind.prefixHex + ValueKind.anyPrefix
-    if isAnyPrefix { kind -= ValueKind.anyPrefix }
-    let numbers = unsafe self.numbers.start + Int(kind)
-    if isAnyPrefix { _ = unsafe try numbers.pointee.varint() }
-    switch kind {
-    case ValueKind.prefixUUIDNew: _ = unsafe try uuidBytes.take(16)
-    case ValueKind.prefixUUIDBack, ValueKind.prefixUUIDEntry: _ = unsafe try numbers.pointee.varint()
-    case ValueKind.prefixDigits, ValueKind.timeForm:
-      _ = unsafe try numbers.pointee.varint()
-      _ = unsafe try numbers.pointee.varint()
-    case ValueKind.prefixHex: _ = unsafe try hexBytes.take(4)
-    case ValueKind.hexLower, ValueKind.hexUpper:
-      _ = unsafe try hexBytes.take(numbers.pointee.number(max: hexBytes.remaining))
-    case ValueKind.uuidForm:
-      _ = unsafe try numbers.pointee.varint()
-      let way = unsafe try numbers.pointee.varint()
-      if way == 0 { _ = unsafe try uuidBytes.take(16) }
-      if way == 1 { _ = unsafe try numbers.pointee.varint() }
-    default: throw .unknown(kind)
-    }
   }
 }

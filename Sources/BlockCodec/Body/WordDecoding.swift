@@ -21,7 +21,7 @@ extension DecodedBlock {
       }
       guard unsafe number + 1 < starts.count else { throw .invalid }
       let start = unsafe Int(starts[number])
-      unsafe try copy(dictionary.pointee.bytes + start, Int(starts[number + 1]) - start, &sink)
+      unsafe try copyKnown(dictionary.pointee.bytes + start, Int(starts[number + 1]) - start, &sink)
     }
   }
 

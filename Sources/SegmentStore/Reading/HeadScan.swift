@@ -81,17 +81,29 @@ struct TraceOutline {
 final class ScannedBlock {
   private let reader: SegmentReader
   private let number: Int
+  private let head: BlockHead?
   private var known: DecodedBlock?
+  private var traces: RunTraces?
 
-  fileprivate init(_ reader: SegmentReader, _ number: Int, _ known: DecodedBlock? = nil) {
+  fileprivate init(_ reader: SegmentReader, _ number: Int, head: BlockHead? = nil, _ known: DecodedBlock? = nil) {
     self.reader = reader
     self.number = number
+    self.head = head
     self.known = known
   }
 
-  /// Reads the block's ids when first asked.
+  /// Reads the identifiers of the block's traces when first asked; inflates the block only for those that are texts.
   func trace(ofRun run: Int) throws(StoreError) -> Identifier? {
     if let known { return known.runs[run].trace }
+    if let head {
+      let traces = if let known = self.traces { known } else { try reader.traces(ofBlock: number, head) }
+      self.traces = traces
+      switch traces[run] {
+      case .none: return nil
+      case .uuid(let key): return Identifier(uuid: key)
+      case .text: break
+      }
+    }
     let block = try reader.block(number)
     known = block
     return block.runs[run].trace
@@ -108,15 +120,15 @@ extension SegmentReader {
   ) throws(StoreError) -> Int {
     if !hasHeads {
       let block = try self.block(number)
-      let scanned = ScannedBlock(self, number, block)
+      let scanned = ScannedBlock(self, number, head: nil, block)
       for (place, run) in block.runs.enumerated() where !run.continues && run.trace != nil {
         try body(try scan(block, place, conditions), scanned)
       }
       return block.eventCount
     }
     let metByKind = conditions.metByKind(of: self, try kinds())
-    let head = try self.head(of: number)
-    let block = ScannedBlock(self, number)
+    let head = try self.head(of: number, withOrdinals: false)
+    let block = ScannedBlock(self, number, head: head)
     for (place, run) in head.runs.enumerated() where !run.continues && run.traceKind != .none {
       try body(scan(head, place, metByKind, conditions), block)
     }
@@ -129,6 +141,15 @@ extension SegmentReader {
   ) throws(StoreError) {
     let key = trace.key
     for number in try candidates(.correlation, key) {
+      if hasHeads, trace.isUUID, cachedBlock(number) == nil {
+        let metByKind = conditions.metByKind(of: self, try kinds())
+        let head = try self.head(of: number, withOrdinals: false)
+        let traces = try self.traces(ofBlock: number, head)
+        for place in head.runs.indices where traces[place].is(key) {
+          outline.add(scan(head, place, metByKind, conditions))
+        }
+        continue
+      }
       let block = try self.block(number)
       for (place, run) in block.runs.enumerated() where run.key == key && run.trace == trace {
         outline.add(try scan(block, place, conditions))

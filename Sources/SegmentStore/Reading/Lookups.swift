@@ -232,6 +232,8 @@ extension StoreView {
 }
 
 extension SegmentReader {
+  private static let keptBlocksMax = 32
+
   /// Events of a stream with an ordinal above `after`: blocks in the order of their lowest ordinals, until one begins
   /// at or behind what `below` says then.
   func forEachEvent(
@@ -243,7 +245,9 @@ extension SegmentReader {
       .sorted { blocks[$0 - 1].firstOrdinal < blocks[$1 - 1].firstOrdinal }
     for number in numbers {
       if blocks[number - 1].firstOrdinal >= below() { return }
-      try forEachEvent(ofBlock: number) { (event, trace) throws(StoreError) -> Walk in
+      // A stream with events in very many blocks would drive all others out of the cache.
+      let block = try block(number, keeps: numbers.count <= Self.keptBlocksMax)
+      _ = try walkRuns(ofStream: stream, block) { (event, trace) throws(StoreError) -> Walk in
         if event.ordinal > after, unsafe event.stream.elementsEqual(stream) { try body(event, trace) }
         return .proceed
       }

@@ -37,7 +37,8 @@ final class TraceWalk {
   private enum Item {
     case segment(Int)
     case block(segment: Int, number: Int)
-    case part(Identifier)
+    /// Judged: all that is known of the trace without its payloads was held against the filter.
+    case part(Identifier, isJudged: Bool)
   }
 
   private struct Entry {
@@ -53,6 +54,8 @@ final class TraceWalk {
   private let after: TracePlace?
   private let filter: TracePrefilter
   private let conditions: HeadConditions
+  /// No trace has events in more than one file.
+  private let isAlone: Bool
   private var heap: [Entry] = []
   /// Traces that begin at `currentTime`, the next one last.
   private var ready: [TraceContents] = []
@@ -66,6 +69,7 @@ final class TraceWalk {
     self.range = range
     self.after = after
     self.filter = filter
+    isAlone = view.segments.count + view.generations.count < 2 && view.late.isEmpty
     conditions = HeadConditions(filter: filter) { Array(view.sourceName($0).utf8) }
     for (number, segment) in view.segments.enumerated() where !segment.isDamaged {
       var latest = Timestamp.distantPast
@@ -79,9 +83,9 @@ final class TraceWalk {
   /// The traces of events that got them late may have no part of their own that leads to them, and parts that lost
   /// events begin elsewhere than their files say: these traces are looked up first, and then wait at their places.
   private func pushLateTraces() {
-    for trace in view.late.leftTraces { push(Entry(time: .distantFuture, item: .part(trace))) }
+    for trace in view.late.leftTraces { push(Entry(time: .distantFuture, item: .part(trace, isJudged: false))) }
     if range == .all && filter.isTrivial && after == nil { return }
-    for trace in view.late.traces { push(Entry(time: .distantFuture, item: .part(trace))) }
+    for trace in view.late.traces { push(Entry(time: .distantFuture, item: .part(trace, isJudged: false))) }
   }
 
   /// The traces of a hot file that may be found; the lock is held for a few hundred of them at a time.
@@ -95,7 +99,7 @@ final class TraceWalk {
         let end = min(number + 256, UInt32(table.count) + 1)
         while number < end {
           if table.tail(number) != HotIndex.none, mayBeFound(number, in: generation, &known) {
-            push(Entry(time: table.firstCreated(number), item: .part(table.identifier(number))))
+            push(Entry(time: table.firstCreated(number), item: .part(table.identifier(number), isJudged: false)))
           }
           number += 1
         }
@@ -124,7 +128,11 @@ final class TraceWalk {
   private func mayHold(_ zone: BlockZone, _ segment: SegmentHandle) -> Bool {
     if zone.traceCount == 0 { return false }
     if let until = range.until, zone.firstCreated >= until { return false }
-    if let since = range.since, segment.row.lastCreated < since { return false }
+    if let since = range.since, zone.lastCreated < since {
+      // A trace that goes on behind the block may still reach into the range.
+      let long = segment.reader.longTrace(startingIn: zone.number)
+      guard let long, long.lastCreated >= since else { return false }
+    }
     // Every part leads to its trace: what lies before the page is led to by a part behind its beginning, if at all.
     if let after, range == .all, filter.leading == 0, zone.firstTraceCreated > after.firstEvent { return false }
     return true
@@ -164,7 +172,7 @@ final class TraceWalk {
         // What lies before the page was told on an earlier one.
         if after.map({ entry.time <= $0.firstEvent }) ?? true { passedCount += count }
       }
-    case .part(let trace): try take(part: trace, at: entry.time)
+    case .part(let trace, let isJudged): try take(part: trace, at: entry.time, isJudged)
     }
   }
 
@@ -174,36 +182,45 @@ final class TraceWalk {
       if run.goesOn {
         // What the rest of the trace is like, the next blocks know.
         if let trace = reader.longTrace(startingIn: number) {
-          pushPart(trace.correlation, trace.firstCreated, trace.lastCreated)
+          pushPart(trace.correlation, trace.firstCreated, trace.lastCreated, isJudged: false)
         }
         return
       }
       guard leads(run.met) else { return }
-      guard let trace = try block.trace(ofRun: run.number) else { return }
+      let (first, last) = (Timestamp(nanoseconds: run.first), Timestamp(nanoseconds: run.last))
+      // What can be said without the trace's identifier comes first.
+      guard touchesRange(first, last) else { return }
       let duration = run.last.subtractingReportingOverflow(run.first)
       let isEnough =
         run.met & filter.wanted == filter.wanted
         && filter.mayHold(duration: duration.overflow ? .max : duration.partialValue, eventCount: run.eventCount)
-      if !isEnough && view.partCount(of: trace) < 2 { return }
-      pushPart(trace, Timestamp(nanoseconds: run.first), Timestamp(nanoseconds: run.last))
+      if !isEnough && isAlone { return }
+      guard let trace = try block.trace(ofRun: run.number) else { return }
+      let isWhole = isAlone || view.partCount(of: trace) < 2
+      if !isEnough && isWhole { return }
+      pushPart(trace, first, last, isJudged: isEnough && isWhole)
     }
   }
 
-  private func pushPart(_ trace: Identifier, _ first: Timestamp, _ last: Timestamp) {
-    if let until = range.until, first >= until { return }
-    if let since = range.since, last < since { return }
-    push(Entry(time: first, item: .part(trace)))
+  private func touchesRange(_ first: Timestamp, _ last: Timestamp) -> Bool {
+    if let until = range.until, first >= until { return false }
+    if let since = range.since, last < since { return false }
+    return true
   }
 
-  private func take(part trace: Identifier, at time: Timestamp) throws(StoreError) {
+  private func pushPart(_ trace: Identifier, _ first: Timestamp, _ last: Timestamp, isJudged: Bool) {
+    if touchesRange(first, last) { push(Entry(time: first, item: .part(trace, isJudged: isJudged))) }
+  }
+
+  private func take(part trace: Identifier, at time: Timestamp, _ isJudged: Bool) throws(StoreError) {
     if given.contains(trace) { return }
     // Given on an earlier page, unless it has a part that lies further back, or its place is only looked up.
     if let after, time > after.firstEvent, time != .distantFuture, view.partCount(of: trace) < 2 { return }
-    if !filter.isTrivial, try !view.mayHold(trace, conditions) { return }
+    if !isJudged, !filter.isTrivial, try !view.mayHold(trace, conditions) { return }
     let contents = try view.contents(of: trace)
     guard let place = contents.place else { return }
     if place.firstEvent < time {
-      push(Entry(time: place.firstEvent, item: .part(trace)))
+      push(Entry(time: place.firstEvent, item: .part(trace, isJudged: false)))
       return
     }
     // A part that lost its first events: the trace's place is known from the beginning.

@@ -147,9 +147,7 @@ struct ColumnInspection {
     guard let dictionary else { return "its body needs \(missing.joined(separator: " and "))" }
     do throws(BlockError) {
       var isStopped = false
-      try bench.frames.make(
-        runs: 0..<block.runs.count, of: data, kinds: table, dictionary: dictionary
-      ) { run throws(BlockError) in
+      try bench.frames.makeAll(of: data, kinds: table, dictionary: dictionary) { run throws(BlockError) in
         for event in block.runs[run].events where !isStopped {
           isStopped = bench.frames.withEvent(at: event) { body($0, block.runs[run].trace) } == .stop
         }

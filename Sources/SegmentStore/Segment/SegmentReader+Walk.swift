@@ -62,7 +62,7 @@ extension SegmentReader {
       let events = data.head.runs[run].events
       var end = start + 1
       while end < found.count, events.contains(found[end]) { end += 1 }
-      let next = try withFrames(block, data, run) { (frames) throws(StoreError) in
+      let next = try withFrames(block, data, run, through: found[end - 1]) { (frames) throws(StoreError) in
         for place in found[start..<end] {
           let next = try frames.withEvent(at: place) { (event) throws(StoreError) in
             matches(event) ? try body(event, block.runs[run].trace) : .proceed
@@ -110,6 +110,14 @@ extension SegmentReader {
   func walkAll(
     _ block: DecodedBlock, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) -> Walk {
+    try walkRuns(ofStream: nil, block, body)
+  }
+
+  /// Every event of every run that has events of a stream, or of every run; of a block of version 1 always of every run.
+  func walkRuns(
+    ofStream stream: [UInt8]?, _ block: DecodedBlock,
+    _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+  ) throws(StoreError) -> Walk {
     guard case .columns(let data) = block.content else {
       for index in block.runs.indices where try walk(block, index, body) == .stop { return .stop }
       return .proceed
@@ -118,14 +126,20 @@ extension SegmentReader {
     return try cache.withWorkbench { (bench) throws(StoreError) in
       var failure: StoreError?
       var last = Walk.proceed
-      do {
-        try bench.frames.make(
-          runs: 0..<block.runs.count, of: data, kinds: tools.kinds, dictionary: tools.dictionary
-        ) { index throws(BlockError) in
-          if last == .stop || failure != nil { return }
-          do throws(StoreError) {
-            last = try walk(bench.frames, block.runs[index], body)
-          } catch { failure = error }
+      func give(_ index: Int) {
+        if last == .stop || failure != nil { return }
+        do throws(StoreError) {
+          last = try walk(bench.frames, block.runs[index], body)
+        } catch { failure = error }
+      }
+      do throws(BlockError) {
+        if let stream {
+          unsafe try stream.withRawBytes { (name) throws(BlockError) in
+            unsafe try bench.frames.make(
+              runsOfStream: name, of: data, kinds: tools.kinds, dictionary: tools.dictionary, give)
+          }
+        } else {
+          try bench.frames.makeAll(of: data, kinds: tools.kinds, dictionary: tools.dictionary, give)
         }
       } catch { throw damage("block \(block.number)", "\(error)") }
       if let failure { throw failure }
@@ -134,12 +148,13 @@ extension SegmentReader {
   }
 
   private func withFrames(
-    _ block: DecodedBlock, _ data: BlockData, _ run: Int, _ body: (FrameMaker) throws(StoreError) -> Walk
+    _ block: DecodedBlock, _ data: BlockData, _ run: Int, through last: Int? = nil,
+    _ body: (FrameMaker) throws(StoreError) -> Walk
   ) throws(StoreError) -> Walk {
     let tools = try resources.tools()
     return try cache.withWorkbench { (bench) throws(StoreError) in
       do {
-        try bench.frames.make(run: run, of: data, kinds: tools.kinds, dictionary: tools.dictionary)
+        try bench.frames.make(run: run, through: last, of: data, kinds: tools.kinds, dictionary: tools.dictionary)
       } catch { throw damage("block \(block.number)", "\(error)") }
       return try body(bench.frames)
     }

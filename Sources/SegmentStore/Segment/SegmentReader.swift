@@ -150,8 +150,7 @@ final class SegmentReader: Sendable {
   ) throws(StoreError) {
     let key = unsafe stream.withRawBytes { unsafe IdentifierKey.hashing($0) }
     for number in try candidates(.stream, key) where blocks[number - 1].lastOrdinal > after {
-      let block = try self.block(number)
-      let next = try walkAll(block) { (event, trace) throws(StoreError) in
+      let next = try walkRuns(ofStream: stream, try block(number)) { (event, trace) throws(StoreError) in
         guard event.ordinal > after, unsafe event.stream.elementsEqual(stream) else { return .proceed }
         return try body(event, trace)
       }
@@ -209,11 +208,16 @@ final class SegmentReader: Sendable {
     return distinct
   }
 
+  /// A block, if it is in the cache.
+  func cachedBlock(_ number: Int) -> DecodedBlock? { cache.block(number, ofSegment: cacheKey) }
+
   /// A block, from the cache or inflated.
-  func block(_ number: Int) throws(StoreError) -> DecodedBlock {
-    if let cached = cache.block(number, ofSegment: cacheKey) { return cached }
+  ///
+  /// - Parameter keeps: whether it is put into the cache.
+  func block(_ number: Int, keeps: Bool = true) throws(StoreError) -> DecodedBlock {
+    if let cached = cachedBlock(number) { return cached }
     let block = try readBlock(number)
-    cache.insert(block, ofSegment: cacheKey)
+    if keeps { cache.insert(block, ofSegment: cacheKey) }
     return block
   }
 
@@ -273,15 +277,28 @@ final class SegmentReader: Sendable {
     }
   }
 
+  /// The traces of a block's runs, without inflating its data.
+  func traces(ofBlock number: Int, _ head: BlockHead) throws(StoreError) -> RunTraces {
+    let kinds = try resources.kinds()
+    return try cache.withWorkbench { (bench) throws(StoreError) in
+      try readTape(.dataTape, blocks[number - 1].dataStart, blocks[number - 1].dataBytes, bench)
+      do throws(BlockError) {
+        return unsafe try bench.row.withRawBytes { (row) throws(BlockError) in
+          unsafe try RunTraces(row, head: head, kinds: kinds.table)
+        }
+      } catch { throw blockError(number, error) }
+    }
+  }
+
   private func readHead(
-    _ number: Int, _ kinds: LoadedKinds, _ bench: BlockWorkbench
+    _ number: Int, _ kinds: LoadedKinds, _ bench: BlockWorkbench, withOrdinals: Bool = true
   ) throws(StoreError) -> BlockHead {
     let zone = blocks[number - 1]
     try readTape(.headTape, zone.headStart, zone.headBytes, bench)
     let head: BlockHead
     do {
       head = unsafe try bench.row.withRawBytes { (row) throws(BlockError) in
-        unsafe try bench.heads.decode(row, number: number, kinds: kinds.table)
+        unsafe try bench.heads.decode(row, number: number, kinds: kinds.table, withOrdinals: withOrdinals)
       }
     } catch { throw blockError(number, error) }
     guard head.eventCount == zone.eventCount, head.frameBytes == zone.rawBytes else {
@@ -303,9 +320,12 @@ final class SegmentReader: Sendable {
   /// What is known of a block's events without their ids and bodies.
   ///
   /// - Precondition: `hasHeads`.
-  func head(of number: Int) throws(StoreError) -> BlockHead {
+  /// - Parameter withOrdinals: false leaves ordinals out.
+  func head(of number: Int, withOrdinals: Bool = true) throws(StoreError) -> BlockHead {
     let kinds = try resources.kinds()
-    return try cache.withWorkbench { (bench) throws(StoreError) in try readHead(number, kinds, bench) }
+    return try cache.withWorkbench { (bench) throws(StoreError) in
+      try readHead(number, kinds, bench, withOrdinals: withOrdinals)
+    }
   }
 
   /// Calls `body` with the head of one block after the other. Cost: about 0.1 us an event.

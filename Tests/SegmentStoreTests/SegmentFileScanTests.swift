@@ -1,0 +1,93 @@
+import BlockCodec
+import EventModel
+import TestSupport
+import Testing
+import TraceStore
+
+@testable import SegmentStore
+
+/// What is read of a block without making all its events: streams, identifiers of traces, single events.
+@Suite struct SegmentFileScanTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory("segment") }
+
+  func open(_ plan: SegmentPlan) throws -> SegmentReader {
+    try plan.write(to: directory.file("a.db"))
+    return try SegmentReader.open(path: directory.file("a.db"), cache: BlockCache(bytesMax: 8 << 20))
+  }
+
+  /// Streams are named by ids that payloads before them, of the same trace or of others, hold in all forms, so that their
+  /// names are references to what has to be passed over.
+  private func entangled(seed: UInt64) -> SegmentPlan {
+    var random = SeededRandom(seed: seed)
+    var plan = SegmentPlan()
+    let known = (0..<40).map { _ in SegmentPlan.uuid(&random) }
+    for trace in 0..<60 {
+      let name = trace % 5 == 0 ? "trace/\(trace)" : SegmentPlan.uuid(&random)
+      var own: [String] = [name]
+      for number in 0..<(1 + trace % 17) {
+        var event = TestEvent(
+          number == 0 && trace % 7 == 1 ? name : SegmentPlan.uuid(&random), at: Int64(trace * 100 + number))
+        event.correlation = name
+        event.type = "Type\(number % 5)"
+        let fresh = SegmentPlan.uuid(&random)
+        own.append(fresh)
+        let used = own.randomElement(using: &random) ?? name
+        let prefixes = ["order-", "", "Käse-", "a-\(number)-"]
+        event.stream = prefixes[number % 4] + (random.oneIn(3) ? known[trace % 40] : random.oneIn(2) ? fresh : used)
+        event.data =
+          "{\"id\":\"\(fresh)\",\"other\":\"\(known[number % 40])\",\"form\":\"\(used.uppercased())\",\"n\":\(number),"
+          + "\"text\":\"\(String(repeating: "x", count: number * 7))\",\"again\":\"\(used)\"}"
+        event.metadata = random.oneIn(2) ? nil : "{\"order\":\"order-\(fresh)\",\"hex\":\"0a\(number % 10)bcdef\"}"
+        plan.add(event, trace: name)
+      }
+    }
+    plan.fillExtras(&random)
+    return plan
+  }
+
+  @Test(arguments: 1...8) func `events of a stream are those that reading all events finds, with every byte`(
+    seed: Int
+  ) throws {
+    let plan = entangled(seed: UInt64(seed))
+    let reader = try open(plan)
+    for stream in Set(plan.events.map(\.event.stream)) {
+      let found = try collect { (body) throws(StoreError) in
+        try reader.forEachEvent(inStream: Array(stream.utf8), body)
+      }
+      let expected = plan.events.filter { $0.event.stream == stream }
+      #expect(found.map(\.ordinal).sorted() == expected.map(\.ordinal))
+      for event in found { #expect(event.frame == plan.frame(Int(event.ordinal) - 1)) }
+    }
+  }
+
+  @Test(arguments: 1...4) func `an event by id is whole, whatever stands behind it`(seed: Int) throws {
+    let plan = entangled(seed: UInt64(20 + seed))
+    let reader = try open(plan)
+    for planned in plan.events {
+      let id = try #require(Identifier(planned.event.id))
+      let found = try collect { (body) throws(StoreError) in try reader.forEachEvent(withID: id, body) }
+      #expect(found.map(\.frame) == [plan.frame(Int(planned.ordinal) - 1)])
+    }
+  }
+
+  @Test func `traces of a block are told without inflating its data`() throws {
+    var kinds: Set<String> = []
+    for plan in [entangled(seed: 40), SegmentPlan.random(seed: 41, eventCount: 1_500, payloadBytes: 300)] {
+      let reader = try open(plan)
+      for zone in reader.blocks {
+        let traces = try reader.traces(ofBlock: zone.number, try reader.head(of: zone.number))
+        for (place, run) in try reader.readBlock(zone.number).runs.enumerated() {
+          switch traces[place] {
+          case .none: #expect(run.trace == nil)
+          case .text: #expect(run.trace?.isUUID == false)
+          case .uuid(let key): #expect(run.trace == Identifier(uuid: key))
+          }
+          kinds.insert(String("\(traces[place])".prefix(4)))
+        }
+      }
+    }
+    #expect(kinds == ["none", "text", "uuid"])
+  }
+}
