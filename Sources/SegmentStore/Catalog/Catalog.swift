@@ -112,7 +112,7 @@ final class Catalog {
     // Tables are only ever added: an older catalog gets those it lacks, and an older program does not see them.
     if create {
       if version == 0 && !mayBeNew { throw SegmentStore.lostCatalog(path, "hot or sealed ones") }
-      let isComplete = try hasAllTables()
+      let isComplete = try wasComplete()
       if version == 0 || !isComplete { try createTables() }
     }
     if !create && version == 0 {
@@ -131,9 +131,11 @@ final class Catalog {
     return problems
   }
 
-  private func hasAllTables() throws(StoreError) -> Bool {
-    for row in Self.laterRows where try !hasTable(row.table) { return false }
-    return true
+  /// Whether it had every table that this program knows.
+  private func wasComplete() throws(StoreError) -> Bool {
+    guard try hasTable(CatalogRow.Meta.table) else { return false }
+    let key = CatalogRow.Meta.tablesAreComplete
+    return try connection.integer("SELECT count(*) FROM meta WHERE key='\(key)'") == 1
   }
 
   /// Rows of tables that came after the first release: a catalog may lack them.
@@ -148,6 +150,7 @@ final class Catalog {
   private func createTables() throws(StoreError) {
     try connection.transaction { () throws(StoreError) in
       try connection.execute(Self.schema)
+      try put(CatalogRow.Meta(key: CatalogRow.Meta.tablesAreComplete, value: 1))
       try connection.execute("PRAGMA application_id=\(Self.applicationID); PRAGMA user_version=\(Self.formatVersion)")
     }
   }
@@ -192,12 +195,14 @@ final class Catalog {
 
   /// Calls `body` with every row and whether its checksum holds; none in a catalog older than the table.
   ///
-  /// - Throws: `.corrupted` if a table is missing that every catalog has.
+  /// - Throws: `.corrupted` if a table is missing that the catalog had.
   func forEachRow<Row: StoredRow>(
     _ type: Row.Type, _ condition: String = "", _ body: (Row?, Bool) -> Void
   ) throws(StoreError) {
     guard try hasTable(Row.table) else {
-      if Self.laterRows.contains(where: { $0 == Row.self }) { return }
+      let isLater = Self.laterRows.contains { $0 == Row.self }
+      let wasComplete = try wasComplete()
+      if isLater && !wasComplete { return }
       throw StoreError(
         .corrupted, "\(connection.path): table \(Row.table) is missing",
         hint: "run `clew repair`: it makes the catalog anew from the files")

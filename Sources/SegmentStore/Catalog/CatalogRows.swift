@@ -71,6 +71,10 @@ enum CatalogRow {
   struct Meta: StoredRow {
     /// Events got another trace than their file said, and a merged file says it now.
     static let assignmentsWereMerged = "assignments_were_merged"
+    /// The catalog was given every table of this program: one that is missing was lost.
+    static let tablesAreComplete = "tables_are_complete"
+    /// Segments were set aside, and events were stored whose causes may be in them.
+    static let segmentsWereAside = "segments_were_aside"
 
     /// Those that are not known were written by a newer program, and say nothing to this one.
     var key: String

@@ -93,6 +93,8 @@ import TraceStore
   /// Events of older files, with their ids, whose edges were worked out again: what their files say of who waits for a
   /// cause does not hold for them.
   var reworked: [Int64: IdentifierKey] = [:]
+  /// The writer's alone, which no reader reads.
+  var causeChains = CauseChains()
   var startedTraceCount = 0
   var firstStored: Timestamp?
   var lastStored: Timestamp?
@@ -252,7 +254,7 @@ import TraceStore
   }
 
   /// 16 bits of the cause each event names, a span included; 0 where it names none.
-  @inline(__always) private static func causeHash(_ hash: UInt64) -> UInt16 {
+  @inline(__always) static func causeHash(_ hash: UInt64) -> UInt16 {
     hash == 0 ? 0 : UInt16(truncatingIfNeeded: hash) | 1
   }
 
@@ -328,8 +330,10 @@ import TraceStore
   }
 
   @inline(__always) func mayName(_ cause: IdentifierKey, _ place: Int) -> Bool {
-    get(place, Row.causeHash, UInt16.self) == Self.causeHash(hash.key(cause))
+    causeTag(place) == Self.causeHash(hash.key(cause))
   }
+
+  @inline(__always) func causeTag(_ place: Int) -> UInt16 { get(place, Row.causeHash, UInt16.self) }
 
   /// Where in its row the event begins, and the row's first ordinal.
   func location(_ place: Int) -> (chunkFirst: Int64, offset: Int) {
@@ -485,6 +489,6 @@ extension HotIndex {
     let tables = unsafe storage.pointee.ids.memoryBytes + storage.pointee.streams.memoryBytes
     let rare = unsafe storage.pointee.externalCauses.capacity * 24 + storage.pointee.namesakes.memoryBytes
     let starts = unsafe storage.pointee.chunkStarts.capacity * 4
-    return count * Row.bytes + tables + rare + starts + healed.memoryBytes + traceTable.memoryBytes
+    return count * Row.bytes + tables + rare + starts + healed.memoryBytes + traceTable.memoryBytes + lateBytes
   }
 }

@@ -31,7 +31,7 @@ extension Repair {
       report.catalogLosses.append(
         "how many traces there are: a trace that lies in several segments is counted in each of them")
     }
-    try setAside(DirectoryLayout.catalogName)
+    note(moved: DirectoryLayout.catalogName)
     write(contents)
     return contents
   }
@@ -40,7 +40,9 @@ extension Repair {
   private mutating func salvageCatalog() -> CatalogContents {
     var contents = CatalogContents()
     let path = path(DirectoryLayout.catalogName)
-    guard files.exists(path), let catalog = try? Catalog(path, create: false, files: files) else {
+    let files = files
+    let opened = try? askingTwice { () throws(StoreError) in try Catalog(path, create: false, files: files) }
+    guard files.exists(path), let catalog = opened else {
       report.catalogLosses.append(
         "which events got another trace after they were stored, and which edges and failures count no more")
       return contents
@@ -50,8 +52,12 @@ extension Repair {
       var found: [Row] = []
       var isWhole = true
       do {
-        try catalog.forEachRow(type) { row, isValid in
-          if isValid, let row { found.append(row) } else { isWhole = false }
+        try askingTwice { () throws(StoreError) in
+          found = []
+          isWhole = true
+          try catalog.forEachRow(type) { row, isValid in
+            if isValid, let row { found.append(row) } else { isWhole = false }
+          }
         }
       } catch { isWhole = false }
       if !isWhole { report.catalogLosses.append(what) }
@@ -79,18 +85,22 @@ extension Repair {
   ) throws(StoreError) {
     guard let range = DirectoryLayout.segmentRange(name) else { return }
     if contents.segments.contains(where: { ($0.firstOrdinal...$0.lastOrdinal).overlaps(range) }) { return }
-    let problems = try SegmentVerifier.verify(path: path(name), files: files)
-    if let problem = problems.first {
+    if let problem = try problem(name, nil) {
+      if problem.isRefusal {
+        throw StoreError(
+          .inputOutput, "the catalog is to be made from the files, and \(problem.text)",
+          hint: "check the disk, or move the file away: its events are named as lost then")
+      }
       var missing = RepairReport.Missing(
-        file: name, reason: problem.description, firstOrdinal: range.lowerBound, lastOrdinal: range.upperBound,
+        file: name, reason: problem.text, firstOrdinal: range.lowerBound, lastOrdinal: range.upperBound,
         eventCount: known?.eventCount)
       missing.sources = readableSources(path(name))
       report.missing.append(missing)
       contents.lost.append(
         LostRange(
           first: range.lowerBound, last: range.upperBound, eventCount: known?.eventCount ?? 0, name: name,
-          reason: problem.description))
-      return try setAside(name)
+          reason: problem.text))
+      return setAside(name)
     }
     let reader = try SegmentReader.open(path: path(name), cache: BlockCache(bytesMax: 0), files: files)
     for (index, source) in try reader.sources() where names[index] == nil { names[index] = source }
@@ -124,16 +134,20 @@ extension Repair {
     let known = Set(contents.sources.map(\.index))
     for first in contents.hot {
       let path = path(DirectoryLayout.hotName(first: first))
-      let file = try? HotFile(path, first: first, writable: false, cacheBytes: 0, files: files)
-      try? file?.forEachRow { row in
-        guard row.isValid else { return }
-        unsafe row.chunk.bytes.withUnsafeBytes { all in
-          var offset = 0
-          while offset < all.count,
-            let event = try? unsafe EventView(validating: UnsafeRawBufferPointer(rebasing: all[offset...]))
-          {
-            if !known.contains(event.sourceIndex) { unnamed.insert(event.sourceIndex) }
-            unsafe offset += event.bytes.count
+      let files = files
+      // As far as it can be read: the rest is lost, and needs no names.
+      try? askingTwice { () throws(StoreError) in
+        let file = try HotFile(path, first: first, writable: false, cacheBytes: 0, files: files)
+        try file.forEachRow { row in
+          guard row.isValid else { return }
+          unsafe row.chunk.bytes.withUnsafeBytes { all in
+            var offset = 0
+            while offset < all.count,
+              let event = try? unsafe EventView(validating: UnsafeRawBufferPointer(rebasing: all[offset...]))
+            {
+              if !known.contains(event.sourceIndex) { unnamed.insert(event.sourceIndex) }
+              unsafe offset += event.bytes.count
+            }
           }
         }
       }

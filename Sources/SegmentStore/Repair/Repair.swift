@@ -1,18 +1,19 @@
 import EventModel
-import Platform
+public import Platform
 public import TraceStore
 
 extension SegmentStore {
   /// Puts a damaged directory in order, so that it opens clean: damaged files go to `DIR/damaged/`, segments that are
   /// whole again come back, and a catalog that cannot be read is made from the files. Says what is missing then.
   ///
-  /// Deletes nothing. Cost: reads every file.
+  /// Deletes nothing. Whatever interrupts it, it may be run again, and the store may be opened. Cost: reads every file.
   ///
   /// - Parameter dryRun: says what it would do, and does nothing.
   /// - Throws: `.locked` if a process has the directory open, `.notFound` if there is no store, `.inputOutput`,
   ///   `.diskFull`.
-  public static func repair(_ directory: String, dryRun: Bool = false) throws(StoreError) -> RepairReport {
-    let files: any FileSystem = RealFileSystem()
+  public static func repair(
+    _ directory: String, dryRun: Bool = false, on files: any FileSystem = RealFileSystem()
+  ) throws(StoreError) -> RepairReport {
     guard files.exists(directory) else {
       throw StoreError(.notFound, "\(directory) does not exist", hint: "name the directory that --data names")
     }
@@ -32,76 +33,121 @@ extension SegmentStore {
 }
 
 /// One run over a directory that nobody else has open for writing.
+///
+/// First it looks at everything. Then one transaction of the catalog names what is missing, and only then files are
+/// changed and moved: what a crash leaves undone is found and done by the next run, and is named in answers before it.
 struct Repair {
-  static let damagedDirectory = "damaged"
-
   let directory: String
   let files: any FileSystem
+  let damaged: DamagedFiles
   var report = RepairReport()
   /// What the catalog shall say at the end; nil while it is to be kept as it is.
   private var changes: [(Catalog) throws(StoreError) -> Void] = []
+  /// What is done to files once the catalog says so.
+  private var actions: [() throws(StoreError) -> Void] = []
 
   init(directory: String, files: any FileSystem, isDryRun: Bool) {
     self.directory = directory
     self.files = files
+    damaged = DamagedFiles(directory: directory, files: files)
     report.isDryRun = isDryRun
   }
 
   func path(_ name: String) -> String { directory + "/" + name }
 
   mutating func run() throws(StoreError) -> RepairReport {
+    if !report.isDryRun { try DamagedFiles.finish(directory, files) }
     var contents: CatalogContents
     if let known = try readCatalog() {
       contents = known
       for row in known.segments { try look(at: row, known) }
+      for range in known.lost { sweep(range, known) }
     } else {
       contents = try rebuildCatalog()
     }
-    for first in contents.hot.sorted() { try lookAtHot(first, contents) }
+    for first in try hotFiles(contents) { try lookAtHot(first, contents) }
     try apply()
     return report
   }
 
-  /// Nil: it cannot be read.
+  /// Nil: it cannot be read. What the disk refuses once is asked for again.
   private func readCatalog() throws(StoreError) -> CatalogContents? {
-    guard files.exists(path(DirectoryLayout.catalogName)) else { return nil }
-    do {
-      let catalog = try Catalog(path(DirectoryLayout.catalogName), create: false, files: files)
-      defer { catalog.close() }
-      for problem in try catalog.pageProblems() where problem != "ok" { return nil }
-      return try catalog.load()
-    } catch {
-      guard error.code == .corrupted || error.code == .notFound else { throw error }
-      return nil
+    let catalogPath = path(DirectoryLayout.catalogName)
+    guard files.exists(catalogPath) else { return nil }
+    var refusal: StoreError?
+    for _ in 0..<2 {
+      do throws(StoreError) {
+        refusal = nil
+        let catalog = try Catalog(catalogPath, create: false, files: files)
+        defer { catalog.close() }
+        if try catalog.pageProblems().allSatisfy({ $0 == "ok" }) { return try catalog.load() }
+      } catch {
+        switch error.code {
+        case .corrupted, .notFound: break
+        case .inputOutput: refusal = error
+        default: throw error
+        }
+      }
     }
+    if let refusal { throw refusal }
+    return nil
+  }
+
+  /// Those that the catalog names, and those that a repair was about to take out of it when it was interrupted.
+  private func hotFiles(_ contents: CatalogContents) throws(StoreError) -> [Int64] {
+    let names = try mapping { () throws(FileError) in try files.list(directory) }
+    let sealed = contents.segments.map { $0.firstOrdinal...$0.lastOrdinal }
+    let unnamed = names.compactMap { DirectoryLayout.hotFirst($0) }.filter { first in
+      !contents.hot.contains(first) && !sealed.contains { $0.contains(first) }
+    }
+    return (contents.hot + unnamed).sorted()
   }
 
   private mutating func change(_ body: @escaping (Catalog) throws(StoreError) -> Void) { changes.append(body) }
 
-  /// One transaction: an interrupted repair is begun again.
+  mutating func afterwards(_ body: @escaping () throws(StoreError) -> Void) { actions.append(body) }
+
+  /// One transaction, and then the files.
   private func apply() throws(StoreError) {
-    if report.isDryRun || changes.isEmpty { return }
-    let catalog = try Catalog(path(DirectoryLayout.catalogName), create: true, files: files)
+    if report.isDryRun { return }
+    if report.catalogWasRebuilt {
+      try replaceCatalog()
+    } else if !changes.isEmpty {
+      let catalog = try Catalog(path(DirectoryLayout.catalogName), create: true, files: files)
+      defer { catalog.close() }
+      try catalog.transaction { () throws(StoreError) in
+        for change in changes { try change(catalog) }
+      }
+    }
+    for action in actions { try action() }
+  }
+
+  private func replaceCatalog() throws(StoreError) {
+    let temporary = DirectoryLayout.catalogName + DirectoryLayout.temporarySuffix
+    try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(path(temporary), files) }
+    let catalog = try Catalog(path(temporary), create: true, files: files)
     defer { catalog.close() }
     try catalog.transaction { () throws(StoreError) in
       for change in changes { try change(catalog) }
     }
+    try catalog.connection.bringInWAL()
+    catalog.close()
+    try damaged.replace(DirectoryLayout.catalogName, with: temporary)
   }
 
   // MARK: Segments
 
   private mutating func look(at row: CatalogSegment, _ contents: CatalogContents) throws(StoreError) {
-    if !files.exists(path(row.name)), files.exists(path(Self.damagedDirectory + "/" + row.name)) {
+    if !files.exists(path(row.name)), files.exists(path(DamagedFiles.directoryName + "/" + row.name)) {
       return try lookAtMoved(row, contents)
     }
     guard files.exists(path(row.name)) else {
       try lose(row, contents, reason: row.reason.isEmpty ? "the file is missing" : row.reason, isThere: false)
       return
     }
-    let problems = try problems(path(row.name), row)
-    if let problem = problems.first {
-      try lose(row, contents, reason: problem, isThere: true)
-      return
+    if let problem = try problem(row.name, row) {
+      if problem.isRefusal { return note(unreadable: row, contents, problem.text) }
+      return try lose(row, contents, reason: problem.text, isThere: true)
     }
     report.segmentCount += 1
     if row.state == .quarantined { restore(row) }
@@ -109,12 +155,15 @@ struct Repair {
 
   /// A segment that an earlier repair moved: it may have been mended where it lies.
   private mutating func lookAtMoved(_ row: CatalogSegment, _ contents: CatalogContents) throws(StoreError) {
-    let moved = path(Self.damagedDirectory + "/" + row.name)
-    guard try problems(moved, row).isEmpty else {
-      // Known, and told when it was moved.
-      report.missing.append(missing(row, contents, reason: row.reason, readable: moved))
-      return
-    }
+    let movedName = DamagedFiles.directoryName + "/" + row.name
+    let moved = path(movedName)
+    guard let problem = try problem(movedName, row) else { return try takeBack(moved, row) }
+    // Known, and told when it was moved; but a repair may have been interrupted before it said so to the catalog.
+    if row.state == .live { return try lose(row, contents, reason: problem.text, isThere: false) }
+    report.missing.append(missing(row, contents, reason: row.reason, readable: moved))
+  }
+
+  private mutating func takeBack(_ moved: String, _ row: CatalogSegment) throws(StoreError) {
     if !report.isDryRun {
       try mapping { () throws(FileError) in try files.renameDurably(moved, to: path(row.name)) }
     }
@@ -131,23 +180,58 @@ struct Repair {
     change { (catalog) throws(StoreError) in try catalog.put(restored) }
   }
 
-  private func problems(_ path: String, _ row: CatalogSegment) throws(StoreError) -> [String] {
-    let found = try SegmentVerifier.verify(path: path, files: files).map(\.description)
-    if !found.isEmpty { return found }
-    let descriptor = try SegmentReader.open(path: path, cache: BlockCache(bytesMax: 0), files: files).descriptor
+  /// The first thing that is wrong with a segment.
+  struct Problem {
+    var text: String
+    /// The disk does not give its bytes, which may be as good as ever.
+    var isRefusal = false
+  }
+
+  /// - Parameter row: nil: whatever it holds is right.
+  /// - Returns: nil if nothing is wrong. A disk that refuses to read once is asked again.
+  func problem(_ name: String, _ row: CatalogSegment?) throws(StoreError) -> Problem? {
+    let first = try askingTwice { () throws(StoreError) in try problemNow(name, row) }
+    guard first != nil, let second = try problemNow(name, row) else { return nil }
+    guard let refusal = damaged.refusal(name) else { return Problem(text: second) }
+    return Problem(text: refusal.description, isRefusal: true)
+  }
+
+  private func problemNow(_ name: String, _ row: CatalogSegment?) throws(StoreError) -> String? {
+    let found = try SegmentVerifier.verify(path: path(name), files: files)
+    if let problem = found.first { return problem.description }
+    guard let row else { return nil }
+    let descriptor = try SegmentReader.open(path: path(name), cache: BlockCache(bytesMax: 0), files: files).descriptor
     if descriptor.eventCount != row.eventCount || descriptor.reportCount != row.reportCount
       || descriptor.firstOrdinal < row.firstOrdinal || descriptor.lastOrdinal > row.lastOrdinal
     {
-      return ["it is not the segment that the catalog describes"]
+      return "it is not the segment that the catalog describes"
     }
-    return []
+    return nil
+  }
+
+  /// A file that the disk refuses to read stays where it is, and what it is: it may be whole.
+  private mutating func note(unreadable row: CatalogSegment, _ contents: CatalogContents, _ reason: String) {
+    report.missing.append(missing(row, contents, reason: reason, readable: nil))
+  }
+
+  /// The file of what is known to be lost: an interrupted repair has not moved it.
+  private mutating func sweep(_ range: LostRange, _ contents: CatalogContents) {
+    guard DirectoryLayout.segmentRange(range.name) != nil, files.exists(path(range.name)),
+      !contents.segments.contains(where: { $0.name == range.name })
+    else { return }
+    var missing = RepairReport.Missing(
+      file: range.name, reason: range.reason, firstOrdinal: range.first, lastOrdinal: range.last,
+      eventCount: range.eventCount == 0 ? nil : range.eventCount)
+    missing.sources = readableSources(path(range.name))
+    report.missing.append(missing)
+    setAside(range.name)
   }
 
   private mutating func lose(
     _ row: CatalogSegment, _ contents: CatalogContents, reason: String, isThere: Bool
   ) throws(StoreError) {
     report.missing.append(missing(row, contents, reason: reason, readable: isThere ? path(row.name) : nil))
-    if isThere { try setAside(row.name) }
+    if isThere { setAside(row.name) }
     var aside = row
     aside.state = .quarantined
     aside.reason = reason
@@ -190,58 +274,15 @@ struct Repair {
 
   // MARK: Files
 
-  /// Moves a file, and what SQLite has beside it, out of the way; whatever has its name there stays.
-  mutating func setAside(_ name: String) throws(StoreError) {
-    for file in DirectoryLayout.withCompanions(name) where files.exists(path(file)) {
-      let target = freeName(file)
-      report.movedFiles.append(target)
-      if report.isDryRun { continue }
-      try mapping { () throws(FileError) in
-        try files.makeDirectory(path(Self.damagedDirectory))
-        try files.renameDurably(path(file), to: path(target))
-        try files.syncDirectory(directory)
-      }
-    }
+  /// Moves a file, and what SQLite has beside it, out of the way once the catalog is written.
+  mutating func setAside(_ name: String) {
+    note(moved: name)
+    let damaged = damaged
+    afterwards { () throws(StoreError) in try damaged.moveAside(name) }
   }
 
-  private func freeName(_ file: String) -> String {
-    let wanted = Self.damagedDirectory + "/" + file
-    if !files.exists(path(wanted)) { return wanted }
-    for number in 1... where !files.exists(path("\(wanted).\(number)")) { return "\(wanted).\(number)" }
-    return wanted
-  }
-
-  /// Copies a file, and what SQLite has beside it, before it is changed.
-  mutating func copyAside(_ name: String) throws(StoreError) {
-    for file in DirectoryLayout.withCompanions(name) where files.exists(path(file)) {
-      let target = freeName(file)
-      report.movedFiles.append(target)
-      if report.isDryRun { continue }
-      try mapping { () throws(FileError) in
-        try files.makeDirectory(path(Self.damagedDirectory))
-        try copy(path(file), to: path(target))
-        try files.syncDirectory(path(Self.damagedDirectory))
-      }
-    }
-  }
-
-  private func copy(_ path: String, to target: String) throws(FileError) {
-    let from = try files.open(path, .reading)
-    defer { from.close() }
-    let to = try files.open(target, .creating)
-    defer { to.close() }
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
-    var offset = 0
-    while true {
-      let count = unsafe try buffer.withUnsafeMutableBufferPointer { (typed) throws(FileError) -> Int in
-        unsafe try from.read(into: UnsafeMutableRawBufferPointer(typed), at: offset)
-      }
-      if count == 0 { break }
-      try to.write(Array(buffer[..<count]), at: offset)
-      offset += count
-    }
-    try to.sync()
-  }
+  /// Says where a file, and what SQLite has beside it, goes.
+  mutating func note(moved name: String) { report.movedFiles += damaged.targets(name).map(\.to) }
 
   mutating func note(lost range: LostRange) {
     change { (catalog) throws(StoreError) in try catalog.put(range) }

@@ -33,7 +33,7 @@ extension Repair {
       return forgetHot(first)
     }
     report.hotFileCount += 1
-    let found = try examine(name, first)
+    let found = try examine(name, first, contents.lost)
     if found.invalid.isEmpty && found.damagedCheckpoints == 0 && !found.isBroken { return }
     let reason =
       found.isBroken
@@ -46,45 +46,63 @@ extension Repair {
         note(lost: LostRange(first: gap.first, last: last, eventCount: 0, name: name, reason: reason))
       }
     }
-    if found.isBroken { try rewrite(name, first, found) } else { try mend(name, found) }
+    if found.isBroken { rewrite(name, first, found) } else { mend(name, found) }
   }
 
-  private func examine(_ name: String, _ first: Int64) throws(StoreError) -> HotContents {
-    var found = HotContents()
-    do {
-      var next = first
-      let file = try HotFile(path(name), first: first, writable: false, cacheBytes: 0, files: files)
-      try file.forEachRow { (row) throws(StoreError) in
-        if !row.isValid {
-          found.invalid.append(row.chunk.first)
-          return
-        }
-        if row.chunk.first > next { found.gaps.append((next, row.chunk.first - 1)) }
-        next = max(next, row.chunk.first + Int64(row.chunk.count))
+  /// A disk that refuses to read once is asked again: what it gives then was never damaged.
+  private func examine(_ name: String, _ first: Int64, _ lost: [LostRange]) throws(StoreError) -> HotContents {
+    for _ in 0..<2 {
+      do throws(StoreError) {
+        if let found = try look(name, first, lost) { return found }
+      } catch {
+        guard error.code == .corrupted || error.code == .inputOutput else { throw error }
       }
-      if let last = found.invalid.last, last >= next { found.gaps.append((next, last)) }
-      let checkpoints = try file.checkpoints()
-      found.checkpoints = checkpoints.valid
-      found.damagedCheckpoints = checkpoints.damagedCount
-      let check = try Connection(path(name), .readOnly, files: files).prepare("PRAGMA quick_check(1)")
-      if try check.step(), check.text(0) != "ok" { return salvage(name, first) }
-      return found
-    } catch {
-      guard error.code == .corrupted || error.code == .inputOutput else { throw error }
-      return salvage(name, first)
     }
+    return try salvage(name, first)
+  }
+
+  /// Nil: SQLite finds something wrong with its pages.
+  private func look(_ name: String, _ first: Int64, _ lost: [LostRange]) throws(StoreError) -> HotContents? {
+    var found = HotContents()
+    var next = first
+    var damaged = next - 1
+    let file = try HotFile(path(name), first: first, writable: false, cacheBytes: 0, files: files)
+    try file.forEachRow { (row) throws(StoreError) in
+      if !row.isValid {
+        found.invalid.append(row.chunk.first)
+        let start = max(next, damaged + 1)
+        damaged = DamagedRow.ordinals(key: row.chunk.first, count: row.chunk.count, next: start, lost: lost).upperBound
+        return
+      }
+      if row.chunk.first > next { found.gaps.append((next, row.chunk.first - 1)) }
+      next = max(next, row.chunk.first + Int64(row.chunk.count))
+    }
+    if damaged >= next { found.gaps.append((next, damaged)) }
+    let checkpoints = try file.checkpoints()
+    found.checkpoints = checkpoints.valid
+    found.damagedCheckpoints = checkpoints.damagedCount
+    let check = try Connection(path(name), .readOnly, files: files).prepare("PRAGMA quick_check(1)")
+    return try check.step() && check.text(0) != "ok" ? nil : found
   }
 
   /// From both ends, as far as SQLite gets.
-  private func salvage(_ name: String, _ first: Int64) -> HotContents {
+  private func salvage(_ name: String, _ first: Int64) throws(StoreError) -> HotContents {
     var found = HotContents()
     found.isBroken = true
     var rows: [Int64: HotContents.Row] = [:]
+    var isWalkedOver = true
     for order in ["ASC", "DESC"] {
-      // Each walk ends where SQLite gives up.
-      try? forEachStoredRow(name, order) { row in
-        let computed = HotFile.checksum(row.first, row.count, Timestamp(nanoseconds: row.storedAt), row.frames)
-        if Int64(computed) == row.crc { rows[row.first] = row }
+      do throws(StoreError) {
+        // Each walk ends where SQLite gives up; not where the disk refuses once.
+        try askingTwice { () throws(StoreError) in
+          try forEachStoredRow(name, order) { row in
+            let computed = HotFile.checksum(row.first, row.count, Timestamp(nanoseconds: row.storedAt), row.frames)
+            if Int64(computed) == row.crc { rows[row.first] = row }
+          }
+        }
+      } catch {
+        guard error.code == .corrupted || error.code == .inputOutput else { throw error }
+        isWalkedOver = false
       }
     }
     found.readable = rows.values.sorted { $0.first < $1.first }
@@ -93,9 +111,14 @@ extension Repair {
       if row.first > next { found.gaps.append((next, row.first - 1)) }
       next = max(next, row.first + Int64(row.count))
     }
-    found.gaps.append((next, nil))
-    let file = try? HotFile(path(name), first: first, writable: false, cacheBytes: 0, files: files)
-    found.checkpoints = (try? file?.checkpoints())?.valid ?? []
+    // Where both walks came to their end, nothing says that rows are missing behind the last one.
+    if !isWalkedOver || found.readable.isEmpty { found.gaps.append((next, nil)) }
+    let files = files
+    let path = path(name)
+    let checkpoints = try? askingTwice { () throws(StoreError) in
+      try HotFile(path, first: first, writable: false, cacheBytes: 0, files: files).checkpoints()
+    }
+    found.checkpoints = checkpoints?.valid ?? []
     return found
   }
 
@@ -113,16 +136,19 @@ extension Repair {
     }
   }
 
-  /// Only rows are wrong: they are taken out, in one transaction.
-  private mutating func mend(_ name: String, _ found: HotContents) throws(StoreError) {
-    try copyAside(name)
-    if report.isDryRun { return }
-    let connection = try Connection(path(name), .readWrite, files: files)
-    defer { connection.close() }
-    try connection.execute("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=FULL")
-    try connection.transaction { () throws(StoreError) in
-      for first in found.invalid { try connection.execute("DELETE FROM batch WHERE first_ordinal=\(first)") }
-      if found.damagedCheckpoints > 0 { try Self.write(found.checkpoints, connection) }
+  /// Only rows are wrong: they are taken out, in one transaction, after the catalog has named them.
+  private mutating func mend(_ name: String, _ found: HotContents) {
+    note(moved: name)
+    let (damaged, files) = (damaged, files)
+    afterwards { () throws(StoreError) in
+      try damaged.copyAside(name)
+      let connection = try Connection(damaged.path(name), .readWrite, files: files)
+      defer { connection.close() }
+      try connection.execute("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=FULL")
+      try connection.transaction { () throws(StoreError) in
+        for first in found.invalid { try connection.execute("DELETE FROM batch WHERE first_ordinal=\(first)") }
+        if found.damagedCheckpoints > 0 { try Self.write(found.checkpoints, connection) }
+      }
     }
   }
 
@@ -137,38 +163,40 @@ extension Repair {
   }
 
   /// The file itself is broken: what can be read goes into a new one.
-  private mutating func rewrite(_ name: String, _ first: Int64, _ found: HotContents) throws(StoreError) {
+  private mutating func rewrite(_ name: String, _ first: Int64, _ found: HotContents) {
     if found.readable.isEmpty && found.checkpoints.isEmpty {
-      try setAside(name)
+      setAside(name)
       return forgetHot(first)
     }
-    let temporary = path(name + DirectoryLayout.temporarySuffix)
-    if !report.isDryRun {
-      try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(temporary, files) }
+    note(moved: name)
+    let (damaged, files) = (damaged, files)
+    let temporary = name + DirectoryLayout.temporarySuffix
+    afterwards { () throws(StoreError) in
+      let path = damaged.path(temporary)
+      try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(path, files) }
       // Made as any hot file, then filled.
-      _ = try HotFile(temporary, first: first, writable: true, cacheBytes: 0, files: files)
-      let connection = try Connection(temporary, .readWrite, files: files)
-      defer { connection.close() }
-      try connection.execute("PRAGMA synchronous=FULL")
-      try connection.transaction { () throws(StoreError) in
-        let insert = try connection.prepare("INSERT OR REPLACE INTO batch VALUES(?,?,?,?,?)")
-        for row in found.readable {
-          try insert.bind(1, row.first)
-          try insert.bind(2, row.count)
-          try insert.bind(3, row.storedAt)
-          try insert.bind(4, row.frames)
-          try insert.bind(5, row.crc)
-          try insert.run()
-        }
-        try Self.write(found.checkpoints, connection)
+      _ = try HotFile(path, first: first, writable: true, cacheBytes: 0, files: files)
+      try Self.fill(path, found, files)
+      try damaged.replace(name, with: temporary)
+    }
+  }
+
+  private static func fill(_ path: String, _ found: HotContents, _ files: any FileSystem) throws(StoreError) {
+    let connection = try Connection(path, .readWrite, files: files)
+    defer { connection.close() }
+    try connection.execute("PRAGMA synchronous=FULL")
+    try connection.transaction { () throws(StoreError) in
+      let insert = try connection.prepare("INSERT OR REPLACE INTO batch VALUES(?,?,?,?,?)")
+      for row in found.readable {
+        try insert.bind(1, row.first)
+        try insert.bind(2, row.count)
+        try insert.bind(3, row.storedAt)
+        try insert.bind(4, row.frames)
+        try insert.bind(5, row.crc)
+        try insert.run()
       }
-      try connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+      try write(found.checkpoints, connection)
     }
-    try setAside(name)
-    if report.isDryRun { return }
-    try mapping { () throws(FileError) in
-      try files.renameDurably(temporary, to: path(name))
-      try DirectoryLayout.removeDatabase(temporary, files)
-    }
+    try connection.bringInWAL()
   }
 }

@@ -131,6 +131,13 @@ import TraceStore
     }
   }
 
+  /// Everything is in the file itself, and on the disk; the WAL is empty.
+  func bringInWAL() throws(StoreError) {
+    guard try integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0 else {
+      throw StoreError(.locked, "\(path) is being read", hint: "stop what reads it, and try again")
+    }
+  }
+
   /// A consistent view over several reads.
   func readTransaction<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
     try execute("BEGIN")

@@ -167,7 +167,7 @@ extension StoreState {
           if let place = active.index.place(top) {
             active.index.clear(HotIndex.Flag.waits, place)
           } else if let cut = self.event(top, in: event.trace) {
-            active.index.reworked[top] = cut.id
+            noteReworked(top, cut.id)
           }
         }
         waiting.remove(of: event.id, inTrace: event.trace) { $0.ordinal != event.ordinal }

@@ -1,4 +1,5 @@
 import EventModel
+import Platform
 import TraceStore
 
 /// Draws the edges of some events again.
@@ -128,7 +129,7 @@ struct Redrawing {
       if counts != node.counted { correctFailure(event, counts: counts) }
       if cause?.ordinal != node.edge { state.removeEdge(ofOlder: event.ordinal, wasDrawn: node.edge != nil) }
       if cause?.ordinal != node.edge || waits != node.waited || counts != node.counted {
-        state.active.index.reworked[event.ordinal] = event.id
+        state.noteReworked(event.ordinal, event.id)
       }
     }
     if let cause, cause.ordinal != node.edge { state.setEdge(event, cause) }
@@ -150,6 +151,20 @@ struct Redrawing {
 }
 
 extension StoreState {
+  /// Notes that what files say of who waits for a cause does not hold for an event. Bounded: what is beyond stands after
+  /// a restart as its file says, until its cause comes.
+  func noteReworked(_ ordinal: Int64, _ id: IdentifierKey) {
+    if active.index.reworked[ordinal] == nil {
+      if reworkedCount >= LateTable.countMax {
+        log.limitedWarning(
+          "store", "more than \(LateTable.countMax) edges worked out again: event \(ordinal) is not noted")
+        return
+      }
+      reworkedCount += 1
+    }
+    active.index.reworked[ordinal] = id
+  }
+
   /// How a child stood before the event that is being stored.
   struct EdgeBefore {
     var hadOne: Bool

@@ -90,7 +90,7 @@ extension StoreState {
       if event.cause == id, event.eventClass == .domain { found[event.ordinal] = event }
     }
     for generation in generations {
-      for place in generation.index.places(causedBy: id) { load(generation, place).map(add) }
+      for place in generation.index.chainedPlaces(causedBy: id) { load(generation, place).map(add) }
     }
     for segment in segments where !segment.isDamaged {
       var traces: Set<IdentifierKey> = []

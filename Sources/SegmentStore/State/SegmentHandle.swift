@@ -43,6 +43,19 @@ final class SegmentHandle: @unchecked Sendable {
   func mayContain(eventID: IdentifierKey) -> Bool { !isDamaged && reader.mayContain(eventID: eventID) }
   func mayContain(trace: IdentifierKey) -> Bool { !isDamaged && reader.mayContain(correlation: trace) }
 
+  /// What an event is, if it can still be read here that one of its identity is stored: what answers was checked. Nil: it
+  /// is not here, or where it would be cannot be read.
+  func findDespiteDamage(_ event: EventView, source: UInt32) -> Disposition? {
+    let id = event.idKey
+    guard reader.mayContain(eventID: id) else { return nil }
+    var found: Disposition?
+    try? reader.forEachEvent(withIDKey: id) { known, _ in
+      found = compareIdentity(event, source: source, with: known)
+      return found == nil ? .proceed : .stop
+    }
+    return found
+  }
+
   /// Reads; damage sets the whole segment aside, in memory at once, and harms nothing else.
   func read(log: Log, _ body: (SegmentReader) throws(StoreError) -> Void) {
     if isDamaged { return }

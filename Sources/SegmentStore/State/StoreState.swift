@@ -10,6 +10,8 @@ final class StoreState {
   /// Live segments, by ordinal.
   var segments: [SegmentHandle] = [] { didSet { sealed = SealedMemory() } }
   var quarantined: [CatalogSegment] = []
+  /// Of those, the ones that can be opened: no answer comes from them, but whether an event that is sent again is stored.
+  var aside: [SegmentHandle] = []
   /// Names of hot files with damaged rows.
   var damagedHot: [String] = []
   var dropped = DroppedEvents()
@@ -19,9 +21,15 @@ final class StoreState {
   var segmentSources: [Int64: [SegmentSource]] = [:]
   /// A merged file says of some events another trace than the one they were stored with.
   var assignmentsWereMerged = false
+  /// Children may wait for causes that are stored: those were in segments that were set aside.
+  var segmentsWereAside = false
+  /// Of those children, the ones that files list as waiting for something that is stored.
+  var mayHaveMissed: [MissedChild] = []
   var sources = SourceTable()
   let labels: LabelTable
   var waiting: WaitingTable
+  /// Events whose edges were worked out again after their file was finished, in the catalog and not there yet.
+  var reworkedCount = 0
   var late = LateTable()
   var checkpoints: [CheckpointKey: SourceCheckpoint] = [:]
   var lastOrdinal: Int64 = 0
@@ -172,6 +180,9 @@ final class StoreState {
     return isTraceStoredBefore(trace)
   }
 }
+
+/// A child that waits for a cause. Its file gives its id, or its trace.
+typealias MissedChild = (ordinal: Int64, id: IdentifierKey?, trace: IdentifierKey?)
 
 /// Names as bytes: Swift takes texts for equal that only look the same.
 struct CheckpointKey: Hashable {

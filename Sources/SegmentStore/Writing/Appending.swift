@@ -24,8 +24,10 @@ extension SegmentStore {
   }
 
   /// The files at this moment. The sealer replaces them, so that the writer, too, takes them inside the lock.
-  private typealias Files = (generations: [HotGeneration], segments: [SegmentHandle])
-  private var files: Files { lock.withLock { (state.generations, state.segments) } }
+  private typealias Files = (generations: [HotGeneration], segments: [SegmentHandle], aside: [SegmentHandle])
+  private var files: Files {
+    lock.withLock { (state.generations, state.segments, state.aside + state.segments.filter(\.isDamaged)) }
+  }
   var active: HotGeneration { lock.withLock { state.active } }
 
   // MARK: Before writing
@@ -81,6 +83,12 @@ extension SegmentStore {
       for index in 0..<events.count {
         let draft = unsafe plan.candidate(index)
         if unsafe segment.mayContain(eventID: draft.pointee.id) { unsafe draft.pointee.mayBeOlder = true }
+      }
+    }
+    for segment in files.aside {
+      for index in 0..<events.count {
+        let draft = unsafe plan.candidate(index)
+        if unsafe segment.reader.mayContain(eventID: draft.pointee.id) { unsafe draft.pointee.mayBeOlder = true }
       }
     }
   }
@@ -187,6 +195,9 @@ extension SegmentStore {
 
   private func sealed(_ event: EventView, _ source: UInt32, _ files: Files) throws(StoreError) -> Disposition {
     let id = event.idKey
+    for segment in files.aside {
+      if let found = segment.findDespiteDamage(event, source: source) { return found }
+    }
     if let known = lock.withLock({ state.sealed.namesakes(id) }) {
       return known.find(event, source: source) ?? .accepted
     }

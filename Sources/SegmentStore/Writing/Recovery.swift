@@ -5,6 +5,7 @@ import TraceStore
 extension SegmentStore {
   /// Reads the catalog, opens what it names, removes what a crash left over, and replays the hot files.
   func recover() throws(StoreError) {
+    if isWritable { try DamagedFiles.finish(directory, fileSystem) }
     let catalogPath = path(DirectoryLayout.catalogName)
     let files = try filesOfEvents()
     if !fileSystem.exists(catalogPath), let first = files.first { throw Self.lostCatalog(catalogPath, first) }
@@ -37,6 +38,7 @@ extension SegmentStore {
     state.dropped = contents.dropped
     state.lost = contents.lost
     state.segmentSources = Dictionary(grouping: contents.segmentSources, by: \.firstOrdinal)
+    state.segmentsWereAside = contents.flags.contains(CatalogRow.Meta.segmentsWereAside)
     state.assignmentsWereMerged = contents.flags.contains(CatalogRow.Meta.assignmentsWereMerged)
     var last: Int64 = contents.dropped.ranges.map(\.last).max() ?? 0
     last = max(last, contents.segments.map(\.lastOrdinal).max() ?? 0)
@@ -50,6 +52,7 @@ extension SegmentStore {
     state.labels.forgetAnnouncements()
     if isWritable {
       if state.generations.isEmpty { try beginGeneration() }
+      try healWhatCameBack()
       if state.generations.count > 1 || isMergingDue { sealer.wake() }
     }
   }
@@ -130,6 +133,7 @@ extension SegmentStore {
       if row.state == .quarantined {
         guard isWholeAgain(row) else {
           state.quarantined.append(row)
+          keepAside(row)
           continue
         }
         row.state = .live
@@ -158,6 +162,14 @@ extension SegmentStore {
       }
     }
     state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
+  }
+
+  /// What was set aside still says of some events that they are stored.
+  private func keepAside(_ row: CatalogSegment) {
+    guard isWritable,
+      let reader = try? SegmentReader.open(path: path(row.name), cache: blockCache, files: fileSystem)
+    else { return }
+    state.aside.append(SegmentHandle(reader: reader, row: row, limiter: limiter))
   }
 
   /// - Returns: nil if the file is not there.
@@ -190,12 +202,14 @@ extension SegmentStore {
     row.reason = reason
     state.quarantined.append(row)
     if isWritable && isLasting { try withCatalog { (catalog) throws(StoreError) in try catalog.put(row) } }
+    noteAside()
   }
 
   /// Segments in which a reader found damage leave the living, for good. Called by the writing thread.
   func settleDamage() throws(StoreError) {
-    let damaged = lock.withLock { state.segments.filter(\.isDamagedForGood) }
-    for handle in damaged {
+    let damaged = lock.withLock { state.segments.filter(\.isDamaged) }
+    if !damaged.isEmpty { noteAside() }
+    for handle in damaged where handle.isDamagedForGood {
       try lockedQuarantine(handle)
     }
   }
@@ -211,6 +225,7 @@ extension SegmentStore {
       lock.withLock {
         state.segments.removeAll { $0 === handle }
         state.quarantined.append(row)
+        state.aside.append(handle)
       }
     }
   }
@@ -218,6 +233,7 @@ extension SegmentStore {
   /// Children in sealed segments that still wait.
   private func loadWaiting(reworked: [ReworkedEvent]) {
     var known = Set(reworked.map(\.ordinal))
+    state.reworkedCount = reworked.count
     for segment in state.segments {
       state.reading(segment) { (reader) throws(StoreError) in try reader.forEachHealed { known.insert($0) } }
     }
@@ -226,7 +242,12 @@ extension SegmentStore {
       state.reading(segment) { (reader) throws(StoreError) in
         for (index, labels) in try reader.labels() { numbers[index] = state.number(of: labels) }
         try reader.forEachUnresolved { row in
-          if !known.contains(row.ordinal) { state.wait(row, label: numbers[row.label] ?? 0) }
+          if known.contains(row.ordinal) { return }
+          let waitsForStored = state.wait(row, label: numbers[row.label] ?? 0)
+          if waitsForStored && state.segmentsWereAside {
+            let trace = state.late.trace(of: row.ordinal, stored: row.trace)?.key
+            state.mayHaveMissed.append((row.ordinal, row.childID?.key, trace))
+          }
         }
       }
     }
@@ -237,6 +258,7 @@ extension SegmentStore {
 
   /// Opens a hot file and derives again what follows from its events.
   private func replay(first: Int64, _ held: HeldFiles?) throws(StoreError) {
+    let fileFirst = first
     let name = DirectoryLayout.hotName(first: first)
     let file: HotFile
     if let held {
@@ -264,9 +286,8 @@ extension SegmentStore {
     try unsafe file.forEachFrames { (first, rowCount, storedAt, isValid, frames) throws(StoreError) in
       guard isValid else {
         damagedRows += 1
-        // Its key is taken; its count may be part of the damage.
-        let count = min(max(rowCount, 1), HotFile.chunkBytes / EventFrame.headerBytes)
-        lastDamaged = max(lastDamaged, first + Int64(count) - 1)
+        let next = max(state.lastOrdinal, lastDamaged, fileFirst - 1) + 1
+        lastDamaged = DamagedRow.ordinals(key: first, count: rowCount, next: next, lost: state.lost).upperBound
         generation = nil
         return
       }
@@ -370,16 +391,20 @@ extension StoreState {
   }
 
   /// A child of a sealed segment goes on waiting.
-  func wait(_ row: UnresolvedChild, label: UInt32) {
+  ///
+  /// - Returns: whether an event of the id that it waits for is stored: in another trace, as a rule.
+  func wait(_ row: UnresolvedChild, label: UInt32) -> Bool {
     let trace = late.trace(of: row.ordinal, stored: row.trace)
     // Files of older programs list root markers, too.
-    if let trace, row.cause.key == trace.key { return }
+    if let trace, row.cause.key == trace.key { return false }
     // The row of a child that has left its trace may lack its id.
-    guard let traceOrID = (trace ?? row.childID ?? late.assignment(of: row.ordinal)?.id)?.key else { return }
+    guard let traceOrID = (trace ?? row.childID ?? late.assignment(of: row.ordinal)?.id)?.key else { return false }
     var child = WaitingTable.Child(
       cause: row.cause.key, ordinal: row.ordinal, created: row.created, label: label, source: row.sourceIndex,
       failure: row.failure, hasNoTrace: trace == nil, traceOrID: traceOrID)
-    child.isUnresolved = row.cause != trace && row.cause != row.childID && !isStored(id: row.cause.key)
+    let isStored = isStored(id: row.cause.key)
+    child.isUnresolved = row.cause != trace && row.cause != row.childID && !isStored
     _ = waiting.insert(child)
+    return isStored
   }
 }
