@@ -56,74 +56,85 @@
     unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
   }
   @inlinable @inline(__always) func slice(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
-    unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)])
+    // The initializer compared the sum of all lengths with the frame's.
+    unsafe UnsafeRawBufferPointer(start: bytes.baseAddress.unsafelyUnwrapped + start, count: count)
   }
 
-  @inlinable var idCount: Int { word16(EventFrame.Offset.idLength) }
-  @inlinable var correlationCount: Int { word16(EventFrame.Offset.correlationLength) }
-  @inlinable var causeCount: Int { word16(EventFrame.Offset.causeLength) }
-  @inlinable var streamCount: Int { word16(EventFrame.Offset.streamLength) }
-  @inlinable var typeCount: Int { word16(EventFrame.Offset.typeLength) }
-  @inlinable var serviceCount: Int { word16(EventFrame.Offset.serviceLength) }
-  @inlinable var handlerCount: Int { word16(EventFrame.Offset.handlerLength) }
-  @inlinable var schemaVersionCount: Int { word16(EventFrame.Offset.schemaVersionLength) }
-  @inlinable var metadataCount: Int { word32(EventFrame.Offset.metadataLength) }
-  @inlinable var dataCount: Int { word32(EventFrame.Offset.dataLength) }
-  @inlinable var correlationStart: Int { EventFrame.headerBytes + idCount }
-  @inlinable var causeStart: Int { correlationStart + correlationCount }
-  @inlinable var streamStart: Int { causeStart + causeCount }
-  @inlinable var typeStart: Int { streamStart + streamCount }
-  @inlinable var serviceStart: Int { typeStart + typeCount }
-  @inlinable var handlerStart: Int { serviceStart + serviceCount }
-  @inlinable var schemaVersionStart: Int { handlerStart + handlerCount }
-  @inlinable var metadataStart: Int { schemaVersionStart + schemaVersionCount }
-  @inlinable var dataStart: Int { metadataStart + metadataCount }
+  @inlinable @inline(__always) var idCount: Int { word16(EventFrame.Offset.idLength) }
+  @inlinable @inline(__always) var correlationCount: Int { word16(EventFrame.Offset.correlationLength) }
+  @inlinable @inline(__always) var causeCount: Int { word16(EventFrame.Offset.causeLength) }
+  @inlinable @inline(__always) var streamCount: Int { word16(EventFrame.Offset.streamLength) }
+  @inlinable @inline(__always) var typeCount: Int { word16(EventFrame.Offset.typeLength) }
+  @inlinable @inline(__always) var serviceCount: Int { word16(EventFrame.Offset.serviceLength) }
+  @inlinable @inline(__always) var handlerCount: Int { word16(EventFrame.Offset.handlerLength) }
+  @inlinable @inline(__always) var schemaVersionCount: Int { word16(EventFrame.Offset.schemaVersionLength) }
+  @inlinable @inline(__always) var metadataCount: Int { word32(EventFrame.Offset.metadataLength) }
+  @inlinable @inline(__always) var dataCount: Int { word32(EventFrame.Offset.dataLength) }
+  @inlinable @inline(__always) var correlationStart: Int { EventFrame.headerBytes + idCount }
+  @inlinable @inline(__always) var causeStart: Int { correlationStart + correlationCount }
+  @inlinable @inline(__always) var streamStart: Int { causeStart + causeCount }
+  @inlinable @inline(__always) var typeStart: Int { streamStart + streamCount }
+  @inlinable @inline(__always) var serviceStart: Int { typeStart + typeCount }
+  @inlinable @inline(__always) var handlerStart: Int { serviceStart + serviceCount }
+  @inlinable @inline(__always) var schemaVersionStart: Int { handlerStart + handlerCount }
+  @inlinable @inline(__always) var metadataStart: Int { schemaVersionStart + schemaVersionCount }
+  @inlinable @inline(__always) var dataStart: Int { metadataStart + metadataCount }
 
-  @inlinable public var flags: EventFrame.Flags {
+  @inlinable @inline(__always) public var flags: EventFrame.Flags {
     EventFrame.Flags(rawValue: UInt16(truncatingIfNeeded: word16(EventFrame.Offset.flags)))
   }
-  @inlinable public var ordinal: Int64 { Int64(bitPattern: word64(EventFrame.Offset.ordinal)) }
-  @inlinable public var sourceIndex: UInt32 { UInt32(word32(EventFrame.Offset.sourceIndex)) }
-  @inlinable public var created: Timestamp {
+  @inlinable @inline(__always) public var ordinal: Int64 { Int64(bitPattern: word64(EventFrame.Offset.ordinal)) }
+  @inlinable @inline(__always) public var sourceIndex: UInt32 { UInt32(word32(EventFrame.Offset.sourceIndex)) }
+  @inlinable @inline(__always) public var created: Timestamp {
     Timestamp(nanoseconds: Int64(bitPattern: word64(EventFrame.Offset.created)))
   }
-  @inlinable public var position: SourcePosition {
+  @inlinable @inline(__always) public var position: SourcePosition {
     SourcePosition(major: word64(EventFrame.Offset.positionMajor), minor: word64(EventFrame.Offset.positionMinor))
   }
   /// Nil where the source gave none.
-  @inlinable public var revision: Int64? {
+  @inlinable @inline(__always) public var revision: Int64? {
     let value = Int64(bitPattern: word64(EventFrame.Offset.revision))
     return value == -1 ? nil : value
   }
-  @inlinable public var eventClass: EventClass {
+  @inlinable @inline(__always) public var eventClass: EventClass {
     EventClass(rawValue: unsafe bytes[EventFrame.Offset.eventClass]) ?? .domain
   }
-  @inlinable public var failure: FailureKind {
+  @inlinable @inline(__always) public var failure: FailureKind {
     FailureKind(rawValue: unsafe bytes[EventFrame.Offset.failureAndIdentity] & 15) ?? .none
   }
-  @inlinable public var handlerIdentity: HandlerIdentity {
+  @inlinable @inline(__always) public var handlerIdentity: HandlerIdentity {
     HandlerIdentity(rawValue: unsafe bytes[EventFrame.Offset.failureAndIdentity] >> 4) ?? .none
   }
 
   /// The stored bytes of each identifier (16 bytes of a UUID, or the text); empty where it is absent.
-  @inlinable public var idBytes: UnsafeRawBufferPointer { unsafe slice(EventFrame.headerBytes, idCount) }
-  @inlinable public var correlationBytes: UnsafeRawBufferPointer { unsafe slice(correlationStart, correlationCount) }
-  @inlinable public var causeBytes: UnsafeRawBufferPointer { unsafe slice(causeStart, causeCount) }
-  @inlinable public var stream: UnsafeRawBufferPointer { unsafe slice(streamStart, streamCount) }
-  @inlinable public var type: UnsafeRawBufferPointer { unsafe slice(typeStart, typeCount) }
-  @inlinable public var service: UnsafeRawBufferPointer { unsafe slice(serviceStart, serviceCount) }
-  @inlinable public var handler: UnsafeRawBufferPointer { unsafe slice(handlerStart, handlerCount) }
-  @inlinable public var schemaVersion: UnsafeRawBufferPointer { unsafe slice(schemaVersionStart, schemaVersionCount) }
-  @inlinable public var metadata: UnsafeRawBufferPointer { unsafe slice(metadataStart, metadataCount) }
-  @inlinable public var data: UnsafeRawBufferPointer { unsafe slice(dataStart, dataCount) }
+  @inlinable @inline(__always) public var idBytes: UnsafeRawBufferPointer {
+    unsafe slice(EventFrame.headerBytes, idCount)
+  }
+  @inlinable @inline(__always) public var correlationBytes: UnsafeRawBufferPointer {
+    unsafe slice(correlationStart, correlationCount)
+  }
+  @inlinable @inline(__always) public var causeBytes: UnsafeRawBufferPointer { unsafe slice(causeStart, causeCount) }
+  @inlinable @inline(__always) public var stream: UnsafeRawBufferPointer { unsafe slice(streamStart, streamCount) }
+  @inlinable @inline(__always) public var type: UnsafeRawBufferPointer { unsafe slice(typeStart, typeCount) }
+  @inlinable @inline(__always) public var service: UnsafeRawBufferPointer { unsafe slice(serviceStart, serviceCount) }
+  @inlinable @inline(__always) public var handler: UnsafeRawBufferPointer { unsafe slice(handlerStart, handlerCount) }
+  @inlinable @inline(__always) public var schemaVersion: UnsafeRawBufferPointer {
+    unsafe slice(schemaVersionStart, schemaVersionCount)
+  }
+  @inlinable @inline(__always) public var metadata: UnsafeRawBufferPointer {
+    unsafe slice(metadataStart, metadataCount)
+  }
+  @inlinable @inline(__always) public var data: UnsafeRawBufferPointer { unsafe slice(dataStart, dataCount) }
 
-  @inlinable public var idKey: IdentifierKey { unsafe key(idBytes, flags.contains(.idIsUUID)) }
+  @inlinable @inline(__always) public var idKey: IdentifierKey { unsafe key(idBytes, flags.contains(.idIsUUID)) }
   /// Zero where the event has no correlation id of its own.
-  @inlinable public var correlationKey: IdentifierKey {
+  @inlinable @inline(__always) public var correlationKey: IdentifierKey {
     unsafe key(correlationBytes, flags.contains(.correlationIsUUID))
   }
   /// Zero where the event names no cause.
-  @inlinable public var causeKey: IdentifierKey { unsafe key(causeBytes, flags.contains(.causeIsUUID)) }
+  @inlinable @inline(__always) public var causeKey: IdentifierKey {
+    unsafe key(causeBytes, flags.contains(.causeIsUUID))
+  }
 
   @inlinable @inline(__always) func key(_ stored: UnsafeRawBufferPointer, _ isUUID: Bool) -> IdentifierKey {
     if unsafe stored.isEmpty { return .zero }

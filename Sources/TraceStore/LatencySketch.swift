@@ -16,7 +16,13 @@ public struct LatencySketch: Sendable, Hashable {
   /// Nil while nothing was added.
   public private(set) var minimum: Int64?
   public private(set) var maximum: Int64?
-  private var counts: [Int32: Int] = [:]
+  /// Ascending: what is merged, stored and asked for quantiles is read from the first to the last.
+  private var held: ContiguousArray<Bucket> = []
+
+  private struct Bucket: Hashable {
+    var number: Int32
+    var count: Int
+  }
 
   public init() {}
 
@@ -27,9 +33,15 @@ public struct LatencySketch: Sendable, Hashable {
     negativeCount: Int, minimum: Int64, maximum: Int64, buckets: [(bucket: Int32, count: Int)]
   ) {
     var total = 0
-    for (bucket, held) in buckets {
-      guard held > 0, held <= Int(Int32.max), counts.updateValue(held, forKey: bucket) == nil else { return nil }
-      total += held
+    held.reserveCapacity(buckets.count)
+    for (bucket, count) in buckets {
+      guard count > 0, count <= Int(Int32.max) else { return nil }
+      held.append(Bucket(number: bucket, count: count))
+      total += count
+    }
+    if !isAscending {
+      held.sort { $0.number < $1.number }
+      guard isAscending else { return nil }
     }
     guard total > 0, total <= Int(Int32.max), minimum <= maximum, negativeCount >= 0, negativeCount <= total,
       (negativeCount > 0) == (minimum < 0)
@@ -40,20 +52,35 @@ public struct LatencySketch: Sendable, Hashable {
     self.maximum = maximum
   }
 
-  /// The buckets in use, ascending with the latencies that they hold.
-  public var buckets: [(bucket: Int32, count: Int)] {
-    counts.sorted { $0.key < $1.key }.map { (bucket: $0.key, count: $0.value) }
+  /// Each bucket once.
+  private var isAscending: Bool {
+    for place in held.indices.dropFirst() where held[place - 1].number >= held[place].number { return false }
+    return true
   }
 
+  /// The buckets in use, ascending with the latencies that they hold.
+  public var buckets: [(bucket: Int32, count: Int)] { held.map { (bucket: $0.number, count: $0.count) } }
+
   /// How many buckets are in use.
-  public var bucketCount: Int { counts.count }
+  public var bucketCount: Int { held.count }
 
   public mutating func add(_ nanoseconds: Int64) {
     count += 1
     if nanoseconds < 0 { negativeCount += 1 }
     minimum = Swift.min(minimum ?? nanoseconds, nanoseconds)
     maximum = Swift.max(maximum ?? nanoseconds, nanoseconds)
-    counts[Self.bucket(nanoseconds), default: 0] += 1
+    let bucket = Self.bucket(nanoseconds)
+    var low = 0
+    var high = held.count
+    while low < high {
+      let middle = (low + high) / 2
+      if held[middle].number < bucket { low = middle + 1 } else { high = middle }
+    }
+    if low < held.count, held[low].number == bucket {
+      held[low].count += 1
+    } else {
+      held.insert(Bucket(number: bucket, count: 1), at: low)
+    }
   }
 
   public mutating func merge(_ other: LatencySketch) {
@@ -62,7 +89,26 @@ public struct LatencySketch: Sendable, Hashable {
     negativeCount += other.negativeCount
     minimum = Swift.min(minimum ?? otherMinimum, otherMinimum)
     maximum = Swift.max(maximum ?? otherMaximum, otherMaximum)
-    for (bucket, added) in other.counts { counts[bucket, default: 0] += added }
+    if held.isEmpty {
+      held = other.held
+      return
+    }
+    var merged: ContiguousArray<Bucket> = []
+    merged.reserveCapacity(held.count + other.held.count)
+    var place = 0
+    for bucket in other.held {
+      while place < held.count, held[place].number < bucket.number {
+        merged.append(held[place])
+        place += 1
+      }
+      merged.append(bucket)
+      if place < held.count, held[place].number == bucket.number {
+        merged[merged.count - 1].count += held[place].count
+        place += 1
+      }
+    }
+    merged.append(contentsOf: held[place...])
+    held = merged
   }
 
   /// The value at nearest rank: sorted[ceil(q * count) - 1].
@@ -74,15 +120,14 @@ public struct LatencySketch: Sendable, Hashable {
   /// Several quantiles in one pass, in the order asked for.
   public func quantiles(_ wanted: [Double]) -> [Int64?] {
     guard let minimum, let maximum else { return wanted.map { _ in nil } }
-    let buckets = counts.sorted { $0.key < $1.key }
     return wanted.map { q in
       let rank = Self.rank(q, count)
       if rank == 1 { return minimum }
       if rank == count { return maximum }
       var seen = 0
-      for (bucket, held) in buckets {
-        seen += held
-        if seen >= rank { return Swift.min(Swift.max(Self.middle(bucket), minimum), maximum) }
+      for bucket in held {
+        seen += bucket.count
+        if seen >= rank { return Swift.min(Swift.max(Self.middle(bucket.number), minimum), maximum) }
       }
       return maximum
     }

@@ -1,21 +1,3 @@
-/// What a shape (a template as used by one type) needs for each of its values: the bytes of the template before the
-/// value, and where the value goes. One more record holds the bytes behind the last value.
-@unsafe struct Slot: BitwiseCopyable {
-  var pieceStart: UInt32
-  var list: UInt32
-  var pieceLength: UInt16
-  var path: UInt16
-  var isString: Bool
-}
-
-struct Shape: BitwiseCopyable {
-  var template: UInt32
-  var firstSlot: UInt32
-  var slotCount: UInt16
-  /// Its number among the shapes of its class and part.
-  var rank: UInt16
-}
-
 struct Template: BitwiseCopyable {
   /// In `templateBytes`: the text with 1 in place of a string's content and 2 in place of any other value.
   var start: UInt32
@@ -23,15 +5,6 @@ struct Template: BitwiseCopyable {
   /// In `templatePaths`.
   var firstPath: UInt32
   var slotCount: UInt32
-}
-
-/// The shapes used last, newest first, by number plus one.
-struct PartState: BitwiseCopyable {
-  var recent0: UInt32 = 0
-  var recent1: UInt32 = 0
-  var recent2: UInt32 = 0
-  var recent3: UInt32 = 0
-  var rankCount: UInt32 = 0
 }
 
 /// Everything that grows while the blocks of a segment are encoded.
@@ -51,7 +24,10 @@ struct PartState: BitwiseCopyable {
   /// (class, part) of each shape: class * 2 + part.
   var shapeOwners = unsafe Pool<UInt32>(capacity: 1024)
   var shapeIndex: HashIndex
-  var slots = unsafe Pool<Slot>(capacity: 1 << 15)
+  /// Values and ends of all shapes.
+  var slotCount = 0
+  /// The first one is none.
+  var nodes = unsafe Pool<ShapeNode>(capacity: 1 << 12)
   /// Two of each class: metadata, data.
   var parts = unsafe Pool<PartState>(capacity: 512)
   /// Of each class the list of the stream's name, plus one.
@@ -86,6 +62,8 @@ struct PartState: BitwiseCopyable {
     unsafe seenTemplates = unsafe SightTable(entriesMax: 4096)
     unsafe stringStarts.append(0)
     unsafe wordStarts.append(0)
+    unsafe nodes.append(
+      ShapeNode(pieceStart: 0, pieceLength: 0, path: 0, list: 0, shape: 0, isString: false, parent: 0))
     // Key 0 is the stream's name, key 1 that of values that stand behind no key.
     _ = unsafe keys.find(arena.start, 0, &arena)
     unsafe keys.addUnnamed(arena)
@@ -102,7 +80,7 @@ struct PartState: BitwiseCopyable {
     unsafe shapes.deallocate()
     unsafe shapeOwners.deallocate()
     unsafe shapeIndex.deallocate()
-    unsafe slots.deallocate()
+    unsafe nodes.deallocate()
     unsafe parts.deallocate()
     unsafe streamLists.deallocate()
     unsafe lists.deallocate()

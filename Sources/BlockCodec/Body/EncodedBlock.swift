@@ -1,10 +1,64 @@
 import EventModel
 
-/// One column of a key: the kinds of its values.
+/// One column of a key: the kinds of its values, and the last one of them. Two share a cache line.
 @unsafe struct Column {
-  var kinds = unsafe Pool<UInt8>(capacity: 64)
+  var kinds = unsafe ColumnBytes()
+  var last = LastValue()
 
   func deallocate() { unsafe kinds.deallocate() }
+}
+
+/// As `Pool`, in half the room: a block has less than 4 GiB.
+@unsafe struct ColumnBytes: BitwiseCopyable {
+  var start: UnsafeMutablePointer<UInt8>
+  private var used: UInt32 = 0
+  private var capacity: UInt32 = 64
+
+  init() { unsafe start = .allocate(capacity: 64) }
+
+  func deallocate() { unsafe start.deallocate() }
+
+  var count: Int { unsafe Int(used) }
+
+  mutating func removeAll() { unsafe used = 0 }
+
+  @inline(__always) private mutating func reserve(_ more: Int) {
+    if unsafe Int(capacity) &- Int(used) < more { unsafe grow(more) }
+  }
+
+  @inline(never) private mutating func grow(_ more: Int) {
+    let wanted = unsafe max(Int(used) + more, Int(capacity) * 2)
+    let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
+    unsafe larger.update(from: start, count: Int(used))
+    unsafe start.deallocate()
+    unsafe start = unsafe larger
+    unsafe capacity = UInt32(wanted)
+  }
+
+  @inline(__always) mutating func append(_ byte: UInt8) {
+    unsafe reserve(1)
+    unsafe start[Int(used)] = byte
+    unsafe used &+= 1
+  }
+
+  @inline(__always) mutating func append(_ from: BytePointer, _ more: Int) {
+    unsafe reserve(more)
+    unsafe (start + Int(used)).update(from: from, count: more)
+    unsafe used &+= UInt32(truncatingIfNeeded: more)
+  }
+
+  @inline(__always) mutating func append(varint value: UInt64) {
+    unsafe reserve(10)
+    var end = unsafe start + Int(used)
+    var rest = value
+    while rest > 127 {
+      unsafe end.pointee = UInt8(truncatingIfNeeded: rest) | 0x80
+      unsafe end += 1
+      rest >>= 7
+    }
+    unsafe end.pointee = UInt8(truncatingIfNeeded: rest)
+    unsafe used = UInt32(truncatingIfNeeded: end + 1 - start)
+  }
 }
 
 extension Column: BitwiseCopyable {}
@@ -39,7 +93,6 @@ struct LastValue: BitwiseCopyable {
   let tables: UnsafeMutablePointer<DictionaryTables>
   var tokenizer = unsafe Tokenizer()
   var columns = unsafe Pool<Column>(capacity: 256)
-  var lastValues = unsafe Pool<LastValue>(capacity: 256)
   var metadataShapes = unsafe Pool<UInt8>(capacity: 1024)
   var dataShapes = unsafe Pool<UInt8>(capacity: 1024)
   var wholes = unsafe Pool<UInt8>(capacity: 1024)
@@ -75,7 +128,6 @@ struct LastValue: BitwiseCopyable {
     unsafe tokenizer.deallocate()
     for index in unsafe 0..<columns.count { unsafe columns[index].deallocate() }
     unsafe columns.deallocate()
-    unsafe lastValues.deallocate()
     unsafe metadataShapes.deallocate()
     unsafe dataShapes.deallocate()
     unsafe wholes.deallocate()
@@ -97,7 +149,7 @@ struct LastValue: BitwiseCopyable {
     if unsafe run == 0xffff {
       unsafe run = 1
       unsafe runIndex.start.update(repeating: 0, count: EncodedBlock.runIndexSlots)
-      for index in unsafe 0..<lastValues.count { unsafe lastValues[index].run = 0 }
+      for index in unsafe 0..<columns.count { unsafe columns.start[index].last.run = 0 }
     }
     unsafe runArena.count = 0
     unsafe runUUIDs.count = 0
@@ -171,17 +223,17 @@ struct LastValue: BitwiseCopyable {
       return
     }
     unsafe putRank(UInt64(shape.rank) + 2, isData)
-    var slot = unsafe tables.pointee.slots.start + Int(shape.firstSlot)
+    let nodes = unsafe tables.pointee.nodes.start
     var token = unsafe tokenizer.tokens
     for _ in 0..<Int(shape.slotCount) {
       let value = unsafe text + Int(token.pointee.start)
-      if unsafe slot.pointee.isString {
-        unsafe putString(slot.pointee.list, Int(slot.pointee.path), value, Int(token.pointee.length))
+      let node = unsafe nodes + Int(token.pointee.node)
+      if unsafe node.pointee.isString {
+        unsafe putString(node.pointee.list, Int(node.pointee.path), value, Int(token.pointee.length))
       } else {
-        unsafe putOther(slot.pointee.list, Int(slot.pointee.path), value, Int(token.pointee.length))
+        unsafe putOther(node.pointee.list, Int(node.pointee.path), value, Int(token.pointee.length))
       }
       unsafe token += 1
-      unsafe slot += 1
     }
   }
 
@@ -202,7 +254,6 @@ struct LastValue: BitwiseCopyable {
   @inline(never) private mutating func addColumns(_ path: Int) {
     while unsafe columns.count <= path {
       unsafe columns.append(Column())
-      unsafe lastValues.append(LastValue())
     }
   }
 
@@ -260,6 +311,11 @@ struct LastValue: BitwiseCopyable {
       previous = index
     }
     for index in 0..<count where length(index) > 0 { unsafe head.append(varint: UInt64(length(index))) }
+  }
+
+  private func take(_ bytes: inout ColumnBytes, _ output: inout [UInt8]) {
+    unsafe output.append(contentsOf: UnsafeBufferPointer(start: bytes.start, count: bytes.count))
+    unsafe bytes.removeAll()
   }
 
   private func take(_ pool: inout Pool<UInt8>, _ output: inout [UInt8]) {

@@ -4,13 +4,19 @@
 /// `@unsafe`: plain memory, `ListTable.recordBytes` for each list, zeroed when a list is made.
 @unsafe struct ListTable {
   static let recordBytes = 256
-  var records = unsafe Pool<UInt8>(capacity: 64 * ListTable.recordBytes)
+  /// At the beginning of a cache line: what most values need is in the first one of a record.
+  private var records = unsafe ListTable.lines(64)
+  private var capacity = 64
   var count = 0
   /// (class, path) to the list's number.
   var index = unsafe HashIndex(bits: 17)
   /// Every symbol of every list in the order of its first sight: list, and kind with its operand above it.
   var symbolLists = unsafe Pool<UInt32>(capacity: 4096)
   var symbols = unsafe Pool<UInt32>(capacity: 4096)
+
+  private static func lines(_ records: Int) -> UnsafeMutableRawPointer {
+    unsafe .allocate(byteCount: records * recordBytes, alignment: 64)
+  }
 
   func deallocate() {
     unsafe records.deallocate()
@@ -20,7 +26,7 @@
   }
 
   @inline(__always) subscript(number: UInt32) -> ListRecord {
-    unsafe ListRecord(base: UnsafeMutableRawPointer(records.start + Int(number) * ListTable.recordBytes))
+    unsafe ListRecord(base: records + Int(number) * ListTable.recordBytes)
   }
 
   /// The list of a class and a path, made if it is new; nil if there is no more room.
@@ -35,15 +41,22 @@
     }
     guard unsafe count < BodyLimit.lists else { return nil }
     unsafe index.table[place] = unsafe UInt32(count + 1)
-    unsafe records.reserve(ListTable.recordBytes)
-    unsafe UnsafeMutableRawPointer(records.start + records.count).initializeMemory(
+    if unsafe count == capacity { unsafe grow() }
+    unsafe (records + count * ListTable.recordBytes).initializeMemory(
       as: UInt8.self, repeating: 0, count: ListTable.recordBytes)
-    unsafe records.count += ListTable.recordBytes
     unsafe count += 1
     unsafe self[UInt32(count - 1)].owner = key
     // The commonest kind has one place in all lists: columns hold values of many classes.
     _ = unsafe newPlace(UInt32(count - 1), ValueKind.same)
     return unsafe UInt32(count - 1)
+  }
+
+  private mutating func grow() {
+    let larger = unsafe ListTable.lines(capacity * 2)
+    unsafe larger.copyMemory(from: records, byteCount: count * ListTable.recordBytes)
+    unsafe records.deallocate()
+    unsafe records = unsafe larger
+    unsafe capacity *= 2
   }
 
   /// Adds a symbol to a list. - Returns: its place there, or nil if the list is full.
@@ -74,23 +87,26 @@
 @unsafe struct ListRecord {
   let base: UnsafeMutableRawPointer
 
-  // Offsets in the record.
-  static let ownerOffset = 0
-  static let symbolCountOffset = 4
+  // Offsets in the record. The first 64 bytes answer for constants and kinds without an operand.
+  static let constantStart = 0
+  static let constantLength = 4
+  static let constantPlace = 5
   static let listedCountOffset = 6
-  static let prefixCountOffset = 7
+  static let symbolCountOffset = 7
   static let hitsOffset = 8
-  static let missesOffset = 12
   /// u8 for each kind: its place plus one.
-  static let kinds = 16
+  static let kinds = 12
+  static let prefixCountOffset = 63
+  static let ownerOffset = 64
+  static let missesOffset = 68
   /// Of each listed string: u32 fingerprint, u32 start in the arena, u8 length, u8 place.
-  static let fingerprints = 68
-  static let starts = 116
-  static let lengths = 164
-  static let places = 176
+  static let fingerprints = 72
+  static let starts = 120
+  static let lengths = 168
+  static let places = 180
   /// Of each of four prefixes: u16 number; u8 for each of the five kinds with a prefix: its place plus one.
-  static let prefixNumbers = 188
-  static let prefixPlaces = 196
+  static let prefixNumbers = 192
+  static let prefixPlaces = 200
   static let prefixesMax = 4
 
   @inline(__always) var owner: UInt32 {
@@ -146,6 +162,18 @@
     unsafe base.storeBytes(of: UInt32(start), toByteOffset: ListRecord.starts + 4 * index, as: UInt32.self)
     unsafe base.storeBytes(of: UInt8(length), toByteOffset: ListRecord.lengths + index, as: UInt8.self)
     unsafe base.storeBytes(of: place, toByteOffset: ListRecord.places + index, as: UInt8.self)
+    if index > 0 { return }
+    unsafe base.storeBytes(of: UInt32(start), toByteOffset: ListRecord.constantStart, as: UInt32.self)
+    unsafe base.storeBytes(of: UInt8(length), toByteOffset: ListRecord.constantLength, as: UInt8.self)
+    unsafe base.storeBytes(of: place, toByteOffset: ListRecord.constantPlace, as: UInt8.self)
+  }
+  /// The place of the first listed string, if it is these bytes.
+  @inline(__always) func constant(_ p: BytePointer, _ count: Int, _ arena: BytePointer) -> UInt8? {
+    guard unsafe listedCount > 0,
+      unsafe Int(base.load(fromByteOffset: ListRecord.constantLength, as: UInt8.self)) == count,
+      unsafe equalBytes(arena + Int(base.load(fromByteOffset: ListRecord.constantStart, as: UInt32.self)), p, count)
+    else { return nil }
+    return unsafe base.load(fromByteOffset: ListRecord.constantPlace, as: UInt8.self)
   }
   @inline(__always) func prefixNumber(_ index: Int) -> Int {
     unsafe Int(base.load(fromByteOffset: ListRecord.prefixNumbers + 2 * index, as: UInt16.self))

@@ -164,7 +164,13 @@ func plainUUID(_ p: BytePointer, upper: Bool) -> UUIDWords? {
 
   init(capacity: Int) {
     unsafe self.capacity = capacity
-    unsafe start = .allocate(capacity: capacity)
+    unsafe start = Self.allocate(capacity)
+  }
+
+  /// At the beginning of a cache line.
+  private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Element> {
+    unsafe UnsafeMutableRawPointer.allocate(byteCount: capacity * MemoryLayout<Element>.stride, alignment: 64)
+      .bindMemory(to: Element.self, capacity: capacity)
   }
 
   @inline(__always) subscript(index: Int) -> Element {
@@ -178,9 +184,9 @@ func plainUUID(_ p: BytePointer, upper: Bool) -> UUIDWords? {
 
   @inline(never) mutating func grow(_ more: Int) {
     let wanted = unsafe max(count + more, capacity * 2)
-    let larger = UnsafeMutablePointer<Element>.allocate(capacity: wanted)
+    let larger = unsafe Self.allocate(wanted)
     unsafe larger.update(from: start, count: count)
-    unsafe start.deallocate()
+    unsafe deallocate()
     unsafe start = unsafe larger
     unsafe capacity = wanted
   }
@@ -197,7 +203,7 @@ func plainUUID(_ p: BytePointer, upper: Bool) -> UUIDWords? {
     unsafe count += more
   }
 
-  func deallocate() { unsafe start.deallocate() }
+  func deallocate() { unsafe UnsafeMutableRawPointer(start).deallocate() }
 }
 
 extension Pool where Element == UInt8 {

@@ -1,7 +1,8 @@
-/// Where a value stands in the text.
+/// Where a value stands in the text, and the node of the shape's tree that leads to it.
 struct Token: BitwiseCopyable {
   var start: UInt32
   var length: UInt32
+  var node: UInt32 = 0
 }
 
 /// Cuts a JSON text into values and the rest. It checks nothing: whatever it finds, the values put back into the rest
@@ -100,128 +101,8 @@ struct Token: BitwiseCopyable {
 }
 
 extension DictionaryTables {
-  /// Lays a known shape over the text. - Returns: false where it does not fit.
-  @inline(__always) func fits(
-    _ shape: Shape, _ text: BytePointer, _ count: Int, _ tokens: UnsafeMutablePointer<Token>
-  ) -> Bool {
-    let end = unsafe text + count
-    var p = unsafe text
-    var slot = unsafe slots.start + Int(shape.firstSlot)
-    let pieces = unsafe templateBytes.start
-    var token = unsafe tokens
-    let last = unsafe tokens + Int(shape.slotCount)
-    while true {
-      let length = unsafe Int(slot.pointee.pieceLength)
-      guard unsafe end - p >= length, unsafe equalBytes(pieces + Int(slot.pointee.pieceStart), p, length) else {
-        return false
-      }
-      unsafe p += length
-      if unsafe token == last { return unsafe p == end }
-      let stop: BytePointer
-      if unsafe slot.pointee.isString {
-        guard let quote = unsafe closingQuote(p, end) else { return false }
-        unsafe stop = unsafe quote
-      } else {
-        unsafe stop = unsafe Tokenizer.endOfPlain(p, end)
-        if unsafe stop == p { return false }
-      }
-      unsafe token.pointee = unsafe Token(
-        start: UInt32(truncatingIfNeeded: p - text), length: UInt32(truncatingIfNeeded: stop - p))
-      unsafe p = unsafe stop
-      unsafe token += 1
-      unsafe slot += 1
-    }
-  }
-
-  /// The shape of a text, from those used last, or from cutting it; nil if it is better kept whole.
-  @inline(__always) mutating func shape(
-    _ text: BytePointer, _ count: Int, classIndex: Int, isData: Bool, _ tokenizer: inout Tokenizer
-  ) -> Shape? {
-    let part = unsafe parts.start + classIndex * 2 + (isData ? 1 : 0)
-    let recent = unsafe part.pointee
-    if recent.recent0 != 0, unsafe fits(shapes[Int(recent.recent0) - 1], text, count, tokenizer.tokens) {
-      return unsafe shapes[Int(recent.recent0) - 1]
-    }
-    if recent.recent1 != 0, unsafe fits(shapes[Int(recent.recent1) - 1], text, count, tokenizer.tokens) {
-      unsafe part.pointee.recent0 = recent.recent1
-      unsafe part.pointee.recent1 = recent.recent0
-      return unsafe shapes[Int(recent.recent1) - 1]
-    }
-    if recent.recent2 != 0, unsafe fits(shapes[Int(recent.recent2) - 1], text, count, tokenizer.tokens) {
-      unsafe part.pointee.recent1 = recent.recent2
-      unsafe part.pointee.recent2 = recent.recent1
-      return unsafe shapes[Int(recent.recent2) - 1]
-    }
-    if recent.recent3 != 0, unsafe fits(shapes[Int(recent.recent3) - 1], text, count, tokenizer.tokens) {
-      unsafe part.pointee.recent2 = recent.recent3
-      unsafe part.pointee.recent3 = recent.recent2
-      return unsafe shapes[Int(recent.recent3) - 1]
-    }
-    return unsafe cutShape(text, count, classIndex: classIndex, isData: isData, &tokenizer)
-  }
-
-  @inline(never) private mutating func cutShape(
-    _ text: BytePointer, _ count: Int, classIndex: Int, isData: Bool, _ tokenizer: inout Tokenizer
-  ) -> Shape? {
-    guard unsafe tokenizer.cut(text, count), let template = unsafe template(text, &tokenizer) else { return nil }
-    let owner = UInt32(classIndex * 2 + (isData ? 1 : 0))
-    var place = unsafe shapeIndex.place((UInt64(owner) << 32 | UInt64(template)) &* 0x9e37_79b9_7f4a_7c15 >> 30)
-    var found: Int?
-    while unsafe shapeIndex.table[place] != 0 {
-      let number = unsafe Int(shapeIndex.table[place]) - 1
-      if unsafe shapes[number].template == template, unsafe shapeOwners[number] == owner {
-        found = number
-        break
-      }
-      place = unsafe shapeIndex.next(place)
-    }
-    let part = unsafe parts.start + Int(owner)
-    if found == nil { found = unsafe addShape(template, classIndex, owner, part) }
-    guard let number = found else { return nil }
-    if unsafe shapeIndex.table[place] == 0 { unsafe shapeIndex.table[place] = UInt32(number + 1) }
-    unsafe part.pointee.recent3 = UInt32(number + 1)
-    return unsafe shapes[number]
-  }
-
-  private mutating func addShape(
-    _ number: UInt32, _ classIndex: Int, _ owner: UInt32, _ part: UnsafeMutablePointer<PartState>
-  ) -> Int? {
-    let template = unsafe templates[Int(number)]
-    guard unsafe shapes.count < BodyLimit.shapes, unsafe part.pointee.rankCount < 65_000,
-      unsafe slots.count + Int(template.slotCount) + 1 <= BodyLimit.slots
-    else { return nil }
-    let firstSlot = unsafe slots.count
-    let skeleton = unsafe templateBytes.start + Int(template.start)
-    var pieceStart = 0
-    var path = Int(template.firstPath)
-    for offset in 0..<Int(template.length) where unsafe skeleton[offset] <= 2 {
-      guard let list = unsafe lists.find(classIndex: classIndex, path: templatePaths[path]) else {
-        unsafe slots.count = firstSlot
-        return nil
-      }
-      unsafe slots.append(
-        Slot(
-          pieceStart: template.start + UInt32(pieceStart), list: list, pieceLength: UInt16(offset - pieceStart),
-          path: templatePaths[path], isString: skeleton[offset] == 1))
-      pieceStart = offset + 1
-      path += 1
-    }
-    unsafe slots.append(
-      Slot(
-        pieceStart: template.start + UInt32(pieceStart), list: 0,
-        pieceLength: UInt16(Int(template.length) - pieceStart),
-        path: 0, isString: false))
-    unsafe shapes.append(
-      Shape(
-        template: number, firstSlot: UInt32(firstSlot), slotCount: UInt16(template.slotCount),
-        rank: UInt16(part.pointee.rankCount)))
-    unsafe shapeOwners.append(owner)
-    unsafe part.pointee.rankCount += 1
-    return unsafe shapes.count - 1
-  }
-
   /// The template of the tokenizer's skeleton, added if it is new; nil if there is no more room.
-  private mutating func template(_ text: BytePointer, _ tokenizer: inout Tokenizer) -> UInt32? {
+  mutating func template(_ text: BytePointer, _ tokenizer: inout Tokenizer) -> UInt32? {
     let length = unsafe tokenizer.skeletonCount
     let hash = unsafe hashBytes(tokenizer.skeleton, length)
     var place = unsafe templateIndex.place(hash)

@@ -19,26 +19,22 @@ extension EncodedBlock {
   @inline(__always) mutating func putString(_ list: UInt32, _ path: Int, _ p: BytePointer, _ count: Int) {
     let column = unsafe column(path)
     let record = unsafe tables.pointee.lists[list]
-    if unsafe record.listedCount > 0, unsafe record.length(0) == count,
-      unsafe equalBytes(tables.pointee.arena.start + record.start(0), p, count)
-    {
+    if let place = unsafe record.constant(p, count, BytePointer(tables.pointee.arena.start)) {
       unsafe record.hits &+= 1
-      unsafe column.pointee.kinds.append(record.place(0))
+      unsafe column.pointee.kinds.append(place)
       return
     }
-    let last = unsafe lastValues.start + path
-    if unsafe last.pointee.run == run, unsafe Int(last.pointee.length) == count,
-      unsafe equalBytes(runArena.start + last.pointee.start, p, count)
-    {
+    let last = unsafe column.pointee.last
+    if unsafe last.run == run, Int(last.length) == count, unsafe equalBytes(runArena.start + last.start, p, count) {
       // What is the event's service is that in all events, and not now this and now as the last one.
       let isService =
         unsafe count > 0 && record.has(ValueKind.equalsService) && fields.service.count == count
         && equalBytes(fields.service.baseAddress!.assumingMemoryBound(to: UInt8.self), p, count)
       return unsafe putKind(list, path, isService ? ValueKind.equalsService : ValueKind.same)
     }
-    unsafe lastBefore = unsafe last.pointee
+    unsafe lastBefore = last
     if count < BodyLimit.rememberedBytes {
-      unsafe last.pointee = unsafe LastValue(run: run, length: UInt32(count), start: runArena.count)
+      unsafe column.pointee.last = unsafe LastValue(run: run, length: UInt32(count), start: runArena.count)
       unsafe runArena.append(p, count)
     }
     unsafe putNewString(list, path, p, count)
@@ -270,7 +266,7 @@ extension EncodedBlock {
           unsafe record.setListed(listed, fingerprint: fingerprint, start: start, length: count, place: place)
           unsafe record.listedCount = listed + 1
           // Decoders do not remember constants.
-          if listed == 0 { unsafe lastValues[path] = unsafe lastBefore }
+          if listed == 0 { unsafe (columns.start + path).pointee.last = unsafe lastBefore }
           unsafe (columns.start + path).pointee.kinds.append(place)
           return
         }

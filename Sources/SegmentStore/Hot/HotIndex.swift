@@ -232,9 +232,15 @@ import TraceStore
     if let first = unsafe firstPlace(draft.pointee.id, draft.pointee.idHash) {
       unsafe addRepeated(place, first, draft)
     } else {
-      unsafe storage.pointee.ids.insert(draft.pointee.idHash, UInt32(place)) { hash.key(id(Int($0))) }
+      if unsafe storage.pointee.ids.isFull { growIDs() }
+      unsafe storage.pointee.ids.insertIntoRoom(draft.pointee.idHash, UInt32(place))
     }
     return place
+  }
+
+  // Apart, so that what happens for every event captures nothing.
+  @inline(never) private func growIDs() {
+    unsafe storage.pointee.ids.grow { hash.key(id(Int($0))) }
   }
 
   private func addRepeated(_ place: Int, _ first: Int, _ draft: UnsafePointer<HotDraft>) {

@@ -30,7 +30,15 @@
 
   /// - Precondition: `number` is at most `numberMax`.
   @inline(__always) mutating func insert(_ hash: UInt64, _ number: UInt32, hashOf: (UInt32) -> UInt64) {
-    if (used + 1) * 5 > size * 4 { grow(hashOf) }
+    if isFull { grow(hashOf) }
+    insertIntoRoom(hash, number)
+  }
+
+  /// The next number needs a larger table.
+  @inline(__always) var isFull: Bool { (used + 1) * 5 > size * 4 }
+
+  /// - Precondition: the table is not full.
+  @inline(__always) mutating func insertIntoRoom(_ hash: UInt64, _ number: UInt32) {
     used += 1
     place(hash, number)
   }
@@ -44,7 +52,7 @@
     unsafe slots[index] = Self.tag(hash) | number
   }
 
-  private mutating func grow(_ hashOf: (UInt32) -> UInt64) {
+  @inline(never) mutating func grow(_ hashOf: (UInt32) -> UInt64) {
     let old = unsafe slots
     let oldSize = size
     size *= 2

@@ -198,10 +198,15 @@ private struct PairNumbers {
   }
 }
 
-/// Counts by row and bucket: open addressing, 12 bytes a bucket in use.
+/// Counts by row and bucket: open addressing, 16 bytes a bucket in use.
 private struct BucketCounts {
-  private var keys = ContiguousArray<UInt64>(repeating: 0, count: 4096)
-  private var counts = ContiguousArray<UInt32>(repeating: 0, count: 4096)
+  private struct Slot {
+    /// 0 in an empty slot.
+    var key: UInt64 = 0
+    var count: UInt32 = 0
+  }
+
+  private var slots = ContiguousArray<Slot>(repeating: Slot(), count: 4096)
   private var used = 0
 
   @inline(__always) private static func slot(_ key: UInt64, _ mask: Int) -> Int {
@@ -211,44 +216,39 @@ private struct BucketCounts {
 
   @inline(__always) mutating func add(row: Int, bucket: Int32) {
     let key = UInt64(row &+ 1) << 32 | UInt64(UInt32(bitPattern: bucket))
-    let mask = keys.count &- 1
+    let mask = slots.count &- 1
     var slot = Self.slot(key, mask)
-    while keys[slot] != key {
-      if keys[slot] == 0 { return insert(key) }
+    while slots[slot].key != key {
+      if slots[slot].key == 0 { return insert(key) }
       slot = (slot &+ 1) & mask
     }
-    counts[slot] &+= 1
+    slots[slot].count &+= 1
   }
 
   @inline(never) private mutating func insert(_ key: UInt64) {
-    if used * 2 >= keys.count {
-      let (oldKeys, oldCounts) = (keys, counts)
-      keys = ContiguousArray(repeating: 0, count: oldKeys.count * 2)
-      counts = ContiguousArray(repeating: 0, count: oldKeys.count * 2)
-      for place in oldKeys.indices where oldKeys[place] != 0 {
-        let slot = free(oldKeys[place])
-        keys[slot] = oldKeys[place]
-        counts[slot] = oldCounts[place]
-      }
+    if used * 2 >= slots.count {
+      let old = slots
+      slots = ContiguousArray(repeating: Slot(), count: old.count * 2)
+      for held in old where held.key != 0 { slots[free(held.key)] = held }
     }
     used += 1
-    let slot = free(key)
-    keys[slot] = key
-    counts[slot] = 1
+    slots[free(key)] = Slot(key: key, count: 1)
   }
 
   private func free(_ key: UInt64) -> Int {
-    var slot = Self.slot(key, keys.count - 1)
-    while keys[slot] != 0 { slot = (slot + 1) & (keys.count - 1) }
+    var slot = Self.slot(key, slots.count - 1)
+    while slots[slot].key != 0 { slot = (slot + 1) & (slots.count - 1) }
     return slot
   }
 
+  /// The buckets of each row, ascending.
   func byRow(rowCount: Int) -> [[(bucket: Int32, count: Int)]] {
     var rows = [[(bucket: Int32, count: Int)]](repeating: [], count: rowCount)
-    for place in keys.indices where keys[place] != 0 {
-      rows[Int(keys[place] >> 32) - 1].append(
-        (Int32(bitPattern: UInt32(truncatingIfNeeded: keys[place])), Int(counts[place])))
+    for held in slots where held.key != 0 {
+      rows[Int(held.key >> 32) - 1].append(
+        (Int32(bitPattern: UInt32(truncatingIfNeeded: held.key)), Int(held.count)))
     }
+    for row in rows.indices { rows[row].sort { $0.bucket < $1.bucket } }
     return rows
   }
 }

@@ -22,18 +22,19 @@ extension StoreState {
       if unsafe draft.pointee.offset == 0 { index.beginChunk() }
       let frame = unsafe UnsafeRawBufferPointer(
         start: frames + draft.pointee.start, count: Int(draft.pointee.frameBytes))
-      unsafe derive(EventView(trusted: frame), draft, into: &outcome)
+      unsafe derive(EventView(trusted: frame), draft, index, into: &outcome)
     }
   }
 
   /// Adds a stored event to the newest generation.
   ///
   /// Cost: a third of a microsecond for an event whose cause and trace are hot. No allocation but growing tables.
-  private func derive(_ event: EventView, _ draft: UnsafePointer<HotDraft>, into outcome: inout AppendOutcome) {
-    let generation = active
-    let place = unsafe generation.index.add(draft)
+  @inline(__always) private func derive(
+    _ event: EventView, _ draft: UnsafePointer<HotDraft>, _ index: HotIndex, into outcome: inout AppendOutcome
+  ) {
+    let place = unsafe index.add(draft)
     let label = unsafe draft.pointee.label
-    let ordinal = generation.index.ordinal(place)
+    let ordinal = index.ordinal(place)
     lastOrdinal = ordinal
     var accepted = unsafe AcceptedEvent(
       ordinal: ordinal, label: label, created: Timestamp(nanoseconds: draft.pointee.created),
@@ -42,10 +43,10 @@ extension StoreState {
       startsTrace: false)
     announce(label, &outcome)
     let isAwaited = unsafe waiting.causeIsStored(draft.pointee.id)
-    let isRepeated = unsafe draft.pointee.mayBeOlder || generation.index.has(HotIndex.Flag.repeats, place)
+    let isRepeated = unsafe draft.pointee.mayBeOlder || index.has(HotIndex.Flag.repeats, place)
     if accepted.eventClass == .domain, !isAwaited, !isRepeated, unsafe draft.pointee.has(HotIndex.Flag.ownsCorrelation)
     {
-      unsafe deriveUsual(event, draft, place, generation.index, &accepted, &outcome)
+      unsafe deriveUsual(event, draft, place, index, &accepted, &outcome)
     } else {
       unsafe deriveAny(event, draft, place, isAwaited, &accepted, &outcome)
     }

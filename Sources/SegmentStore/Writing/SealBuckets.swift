@@ -36,6 +36,9 @@ import TraceStore
   private var heldBytes = 0
   private var file: (any OpenFile)?
   private(set) var spilledBytes = 0
+  private var fileEnd = 0
+  /// Of blocks in the file that were read: written again, so that the file stays small and its pages in the cache.
+  private var freeOffsets: ContiguousArray<Int> = []
   /// The block that was read back last, of the open bucket.
   private var readBlock = -1
   private var content = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -108,10 +111,13 @@ import TraceStore
     let number = unsafe buckets[victim].spilledCount
     let block = unsafe buckets[victim].blocks[number]
     guard let memory = unsafe block.memory else { return }
+    let isUsual = unsafe block.capacity == Self.blockBytes
+    let offset = (isUsual ? freeOffsets.last : nil) ?? fileEnd
     try mapping { () throws(FileError) in
-      try unsafe file.write(UnsafeRawBufferPointer(start: memory, count: block.byteCount), at: spilledBytes)
+      try unsafe file.write(UnsafeRawBufferPointer(start: memory, count: block.byteCount), at: offset)
     }
-    unsafe buckets[victim].blocks[number].fileOffset = spilledBytes
+    if offset == fileEnd { unsafe fileEnd += block.capacity } else { freeOffsets.removeLast() }
+    unsafe buckets[victim].blocks[number].fileOffset = offset
     unsafe buckets[victim].blocks[number].memory = nil
     unsafe buckets[victim].spilledCount += 1
     unsafe spilledBytes += block.byteCount
@@ -152,6 +158,7 @@ import TraceStore
       unsafe buckets[bucket].blocks[number].memory = memory
       unsafe buckets[bucket].spilledCount = 0
       try unsafe read(block, into: memory)
+      if unsafe block.capacity == Self.blockBytes { unsafe freeOffsets.append(block.fileOffset) }
     }
   }
 
@@ -166,8 +173,12 @@ import TraceStore
 
   private func close(_ bucket: Int) {
     for number in unsafe buckets[bucket].blocks.indices {
-      guard let memory = unsafe buckets[bucket].blocks[number].memory else { continue }
-      unsafe release(memory, buckets[bucket].blocks[number].capacity)
+      let block = unsafe buckets[bucket].blocks[number]
+      if let memory = unsafe block.memory {
+        unsafe release(memory, block.capacity)
+      } else if unsafe block.capacity == Self.blockBytes {
+        unsafe freeOffsets.append(block.fileOffset)
+      }
     }
     unsafe buckets[bucket] = Bucket()
   }
