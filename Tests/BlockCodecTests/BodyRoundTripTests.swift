@@ -56,6 +56,26 @@ import Testing
     }
   }
 
+  /// Far more of one type than are tried one by one, many a beginning of another.
+  @Test(arguments: 1...4) func `shapes that begin alike come back in any order`(seed: Int) throws {
+    var random = SeededRandom(seed: UInt64(seed))
+    func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
+    func value() -> String { Self.values[below(Self.values.count)] }
+    let fixed = [
+      #"{"a":1}"#, #"{"a" :1}"#, #"{"a":{"b":1}}"#, #"{"a":"","b":""}"#, #"{"a":["x"]}"#, #"{"a":[{"b":"x"}]}"#,
+      "{}", "[]", "[{}]", "[[],[]]",
+    ]
+    let events = (0..<600).map { number -> TestEvent in
+      let members = ["a", "b", "c", "d", "e", "f", "g"].filter { _ in below(2) == 0 }.map { "\"\($0)\":\(value())" }
+      let list = (0..<below(20)).map { _ in value() }.joined(separator: ",")
+      let texts = [
+        "{\(members.joined(separator: ","))}", "[\(list)]", "{\"a\":[\(list)]}", fixed[below(fixed.count)],
+      ]
+      return Self.event(number, data: texts[below(4)], metadata: texts[below(4)])
+    }
+    for size in [7, 1000] { #expect(try BodyHarness(EventBatch(events), eventsPerBlock: size).decode() == []) }
+  }
+
   @Test func `a value that is no constant of its list is not lost behind one that is`() throws {
     // Two types share the column of a key; what is a constant of one is none of the other.
     let texts = ["A", "C", "A", "C", "C", "A", "B", "A"]

@@ -76,10 +76,16 @@ public final class KindTableBuilder {
       hash = (hash ^ (hash &>> 32) ^ word) &* 0xff51_afd7_ed55_8ccd
       offset &+= 8
     }
-    while offset < count {
-      let byte = unsafe start.load(fromByteOffset: offset, as: UInt8.self)
-      hash = (hash ^ UInt64(byte)) &* 0xc4ce_b9fe_1a85_ec53
-      offset &+= 1
+    if offset < count, count >= 8 {
+      // Overlaps what is hashed already: the lengths are part of the hash.
+      let word = unsafe start.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+      hash = (hash ^ (hash &>> 32) ^ word) &* 0xff51_afd7_ed55_8ccd
+    } else {
+      while offset < count {
+        let byte = unsafe start.load(fromByteOffset: offset, as: UInt8.self)
+        hash = (hash ^ UInt64(byte)) &* 0xc4ce_b9fe_1a85_ec53
+        offset &+= 1
+      }
     }
     hash ^= hash &>> 29
     hash &*= 0x94d0_49bb_1331_11eb

@@ -10,13 +10,20 @@ public enum PackedColumns {
 
   /// - Parameter ends: where each part ends, ascending; the last one is the end of the columns.
   public static func pack(_ columns: UnsafeRawBufferPointer, ends: [Int], _ compressor: DeflateCompressor) -> [UInt8] {
+    unsafe pack(columns, ends: ends, [compressor])
+  }
+
+  /// - Parameter compressors: of the parts, in their order; the last one serves all further parts.
+  public static func pack(
+    _ columns: UnsafeRawBufferPointer, ends: [Int], _ compressors: [DeflateCompressor]
+  ) -> [UInt8] {
     var head = ByteSink(capacity: 64)
     var streams = ByteSink(capacity: columns.count / 2 + 1024)
     head.append(UInt8(ends.count))
     var start = 0
-    for end in ends {
+    for (number, end) in ends.enumerated() {
       let part = unsafe UnsafeRawBufferPointer(rebasing: columns[start..<end])
-      let packed = unsafe compressor.compress(part)
+      let packed = unsafe compressors[min(number, compressors.count - 1)].compress(part)
       let isSmaller = packed.count < part.count
       head.append(varint: UInt64(part.count))
       head.append(varint: UInt64(isSmaller ? packed.count : part.count))

@@ -32,6 +32,7 @@ struct PartState: BitwiseCopyable {
   var rankCount: UInt32 = 0
 }
 
+// All of it mutates, so that nothing copies the tables.
 extension DictionaryTables {
   /// So many children of a node are looked at: a type with more than that is cut instead.
   private static let childrenTried = 8
@@ -50,7 +51,7 @@ extension DictionaryTables {
   /// Lays known shapes over the text, from its beginning: piece by piece the first child that fits.
   ///
   /// - Returns: nil where none fits; one that was cut may fit all the same.
-  @inline(__always) private func knownShape(
+  @inline(__always) private mutating func knownShape(
     _ text: BytePointer, _ count: Int, _ root: UInt32, _ tokens: UnsafeMutablePointer<Token>
   ) -> Shape? {
     let end = unsafe text + count
@@ -94,7 +95,7 @@ extension DictionaryTables {
     }
   }
 
-  @inline(never) private func moveToFront(_ number: UInt32) {
+  @inline(never) private mutating func moveToFront(_ number: UInt32) {
     let node = unsafe nodes.start + Int(number)
     let before = unsafe node.pointee.previous
     if before == 0 { return }
@@ -105,7 +106,7 @@ extension DictionaryTables {
   }
 
   /// Puts a node before its siblings.
-  private func link(_ number: UInt32) {
+  private mutating func link(_ number: UInt32) {
     let node = unsafe nodes.start + Int(number)
     let parent = unsafe nodes.start + Int(node.pointee.parent)
     let first = unsafe parent.pointee.firstChild
@@ -202,7 +203,7 @@ extension DictionaryTables {
     return parent
   }
 
-  private func child(like node: ShapeNode) -> UInt32? {
+  private mutating func child(like node: ShapeNode) -> UInt32? {
     if node.shape != 0 { return nil }
     var number = unsafe nodes[Int(node.parent)].firstChild
     var tried = 0
