@@ -42,3 +42,5 @@ subscription.stop()
 print(json.dumps({
     "appended": appended, "seen": seen, "parked": info.parked_message_count, "inFlight": info.total_in_flight_messages,
     "group": info.group_name, "source": info.event_source}))
+# While threads still run: left to the end of the interpreter, the library waits for a lock that nobody gives back.
+client.close()
