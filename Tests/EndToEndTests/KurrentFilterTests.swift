@@ -45,6 +45,28 @@ import WireFormats
     #expect(streams == wanted + wanted)
   }
 
+  /// Servers before 23.10 never say it; later ones without fields, with time and position, or with half a position.
+  @Test(arguments: ["absent", "empty", "fields", "prepareZero"])
+  func `in whatever form a server says that this was all, the source is live, and nothing is stored twice`(
+    _ form: String
+  ) throws {
+    let directory = try TemporaryDirectory("caught-up")
+    let server = try KurrentServer()
+    try server.command(#"{"do":"behave","caughtUp":"\#(form)"}"#)
+    try append(server, Self.written)
+    for round in 1...2 {
+      let clew = try ClewServer(directory.path, ["--source", KurrentClew.url(server)])
+      #expect(clew.hasStored(6 * (2 * round - 1), within: 60), "\(clew.said)")
+      #expect(eventually(within: 60) { (try? clew.sourceState) == "live" }, "\(clew.said)")
+      try append(server, Self.written)
+      #expect(clew.hasStored(6 * 2 * round, within: 60), "\(clew.said)")
+      #expect(try clew.source["duplicate"]?.int == 0)
+      try clew.stop()
+      if round == 1 { try append(server, Self.written) }
+    }
+    #expect(try Clew.lines(["export", "events", "--data", directory.path]).count == 24)
+  }
+
   @Test(arguments: ["leader", "follower"])
   func `a cluster is found by gossip, the preferred node is read, and another one when it has gone`(
     _ preference: String
