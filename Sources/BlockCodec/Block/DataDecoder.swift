@@ -12,8 +12,9 @@ public final class DataDecoder {
   /// - Parameters:
   ///   - head: of the same block. A row that does not fit it throws.
   ///   - kinds: of the segment, with which the head was decoded.
+  ///   - order: perhaps the events by ordinal; those by time nearly always are, and need not be sorted again.
   public func decode(
-    _ row: UnsafeRawBufferPointer, head: BlockHead, kinds: SegmentKinds
+    _ row: UnsafeRawBufferPointer, head: BlockHead, kinds: SegmentKinds, order: [Int32] = []
   ) throws(BlockError) -> BlockData {
     let fields = unsafe try DataHeader(checking: row)
     guard fields.number == head.number else { throw .badHeader(field: "block number") }
@@ -37,12 +38,13 @@ public final class DataDecoder {
     }
     if failed { throw .notInflatable }
     return unsafe try bytes.withUnsafeBufferPointer { (typed) throws(BlockError) in
-      unsafe try Self.decode(bytes, UnsafeRawBufferPointer(typed), rawBytes, head, kinds)
+      unsafe try Self.decode(bytes, UnsafeRawBufferPointer(typed), rawBytes, head, kinds, order)
     }
   }
 
   private static func decode(
-    _ bytes: [UInt8], _ all: UnsafeRawBufferPointer, _ rawBytes: Int, _ head: BlockHead, _ kinds: SegmentKinds
+    _ bytes: [UInt8], _ all: UnsafeRawBufferPointer, _ rawBytes: Int, _ head: BlockHead, _ kinds: SegmentKinds,
+    _ order: [Int32]
   ) throws(BlockError) -> BlockData {
     var columns = unsafe ByteCursor(UnsafeRawBufferPointer(rebasing: all[rawBytes...]))
     let ownBytes = try columns.count(max: columns.remaining)
@@ -57,7 +59,7 @@ public final class DataDecoder {
     _ = unsafe try own.slice(textBytes)
     var raw = unsafe ByteCursor(UnsafeRawBufferPointer(rebasing: all[reader.rawPlace..<ownRawBytes]))
     var numbers = DataNumbers()
-    numbers.majors = try majors(&own, &raw, head, kinds)
+    numbers.majors = try majors(&own, &raw, head, kinds, order)
     switch try own.byte() {
     case 0: break
     case 1: numbers.minors = try self.numbers(&own, &raw, head.eventCount)
@@ -86,14 +88,30 @@ public final class DataDecoder {
     return values
   }
 
+  /// Whether the events come by ordinal in this order, and all of them.
+  private static func isByOrdinal(_ order: [Int32], _ ordinals: [Int64]) -> Bool {
+    // As many places as events, and no ordinal twice: each event once.
+    guard order.count == ordinals.count else { return false }
+    var last: Int64?
+    for place in order {
+      guard ordinals.indices.contains(Int(place)) else { return false }
+      let ordinal = ordinals[Int(place)]
+      if let last, ordinal <= last { return false }
+      last = ordinal
+    }
+    return true
+  }
+
   private static func majors(
-    _ columns: inout ByteCursor, _ raw: inout ByteCursor, _ head: BlockHead, _ kinds: SegmentKinds
+    _ columns: inout ByteCursor, _ raw: inout ByteCursor, _ head: BlockHead, _ kinds: SegmentKinds, _ known: [Int32]
   ) throws(BlockError) -> [UInt64] {
     let slope = try columns.signed()
-    var values = try numbers(&columns, &raw, head.eventCount)
-    let order = unsafe head.ordinals.withUnsafeBufferPointer { unsafe EventOrder.sorted($0) }
+    let residuals = try numbers(&columns, &raw, head.eventCount)
+    var values = residuals
+    let order =
+      isByOrdinal(known, head.ordinals)
+      ? known : unsafe head.ordinals.withUnsafeBufferPointer { unsafe EventOrder.sorted($0) }
     var guesses = PositionGuesses()
-    let residuals = values
     for (step, place) in order.enumerated() {
       let kind = head.kinds[Int(place)]
       let source =

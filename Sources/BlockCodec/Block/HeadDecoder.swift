@@ -6,6 +6,8 @@ public final class HeadDecoder {
   private let inflater = DeflateDecompressor()
   private var numbers: [UInt64] = []
   private var columnBytes: [UInt8] = []
+  /// The places of the events of the head that was decoded last, by time; none where ordinals were left out.
+  public private(set) var order: [Int32] = []
 
   public init() {}
 
@@ -59,6 +61,7 @@ public final class HeadDecoder {
     let parents = try Self.parents(&columns, runs, eventCount)
     let numbersOfKinds = try Self.kinds(&columns, runs, parents.parents, kinds, locals.count)
     let created = try self.created(&columns, &raw, runs, eventCount)
+    order = []
     let ordinals = withOrdinals ? try self.ordinals(&columns, &raw, created) : []
     if withOrdinals {
       try columns.expectEnd()
@@ -148,31 +151,39 @@ public final class HeadDecoder {
     _ columns: inout ByteCursor, _ runs: [HeadRun], _ parents: [Int32], _ table: SegmentKinds, _ localCount: Int
   ) throws(BlockError) -> [UInt32] {
     var kinds = [UInt32](repeating: 0, count: parents.count)
-    for event in parents.indices {
-      let code = try columns.varint()
-      if code == 0 {
-        let number = try columns.varint()
-        if number == 0 {
-          kinds[event] = BlockHead.localKindFlag | UInt32(try columns.count(max: localCount - 1))
-        } else {
-          guard number <= UInt64(table.kinds.count) else { throw .badPayload(reason: "a kind that the segment lacks") }
-          kinds[event] = UInt32(number - 1)
+    unsafe try kinds.withUnsafeMutableBufferPointer { (kinds) throws(BlockError) in
+      unsafe try parents.withUnsafeBufferPointer { (parents) throws(BlockError) in
+        for event in 0..<parents.count {
+          unsafe kinds[event] = unsafe try kind(of: event, &columns, parents, kinds, table, localCount)
         }
-        continue
       }
-      // An event whose cause comes behind it has no context: kinds are decoded in order.
-      let parent = Int(parents[event])
-      var context = 0
-      if parent >= 0, parent < event {
-        let kind = kinds[parent]
-        if kind & BlockHead.localKindFlag == 0 { context = Int(kind) &+ 1 }
-      }
-      guard let kind = table.follower(context: context, rank: code &- 1) else {
-        throw .badPayload(reason: "a rank that the segment lacks")
-      }
-      kinds[event] = kind
     }
     return kinds
+  }
+
+  /// - Precondition: both buffers have a place for the event, and parents are events of the block.
+  @inline(__always) private static func kind(
+    of event: Int, _ columns: inout ByteCursor, _ parents: UnsafeBufferPointer<Int32>,
+    _ kinds: UnsafeMutableBufferPointer<UInt32>, _ table: SegmentKinds, _ localCount: Int
+  ) throws(BlockError) -> UInt32 {
+    let code = try columns.varint()
+    if code == 0 {
+      let number = try columns.varint()
+      if number == 0 { return BlockHead.localKindFlag | UInt32(try columns.count(max: localCount - 1)) }
+      guard number <= UInt64(table.kinds.count) else { throw .badPayload(reason: "a kind that the segment lacks") }
+      return UInt32(number - 1)
+    }
+    // An event whose cause comes behind it has no context: kinds are decoded in order.
+    let parent = unsafe Int(parents[event])
+    var context = 0
+    if parent >= 0, parent < event {
+      let kind = unsafe kinds[parent]
+      if kind & BlockHead.localKindFlag == 0 { context = Int(kind) &+ 1 }
+    }
+    guard let kind = table.follower(context: context, rank: code &- 1) else {
+      throw .badPayload(reason: "a rank that the segment lacks")
+    }
+    return kind
   }
 
   private func readNumbers(
@@ -197,17 +208,23 @@ public final class HeadDecoder {
     let unit = HeadCoding.units[unitNumber]
     var start = try columns.signed()
     try readNumbers(&columns, &raw, count)
-    var created = [Int64](repeating: 0, count: count)
-    for run in runs {
-      start = start &+ unzigzag(numbers[run.events.lowerBound])
-      var last = start
-      created[run.events.lowerBound] = last &* unit
-      for event in run.events.dropFirst() {
-        last = last &+ unzigzag(numbers[event])
-        created[event] = last &* unit
+    // Runs cover the events from the first to the last, each once.
+    return unsafe numbers.withUnsafeBufferPointer { numbers in
+      unsafe [Int64](unsafeUninitializedCapacity: count) { created, filled in
+        for run in runs {
+          start = unsafe start &+ unzigzag(numbers[run.events.lowerBound])
+          var last = start
+          unsafe created[run.events.lowerBound] = last &* unit
+          var event = run.events.lowerBound &+ 1
+          while event < run.events.upperBound {
+            last = unsafe last &+ unzigzag(numbers[event])
+            unsafe created[event] = last &* unit
+            event &+= 1
+          }
+        }
+        filled = count
       }
     }
-    return created
   }
 
   private func ordinals(
@@ -216,7 +233,7 @@ public final class HeadDecoder {
     var ordinal = try columns.signed()
     let slope = try columns.signed()
     try readNumbers(&columns, &raw, created.count)
-    let order = unsafe created.withUnsafeBufferPointer { unsafe EventOrder.sorted($0) }
+    order = unsafe created.withUnsafeBufferPointer { unsafe EventOrder.sorted($0) }
     var ordinals = [Int64](repeating: 0, count: created.count)
     var last = created[Int(order[0])]
     for (step, place) in order.enumerated() {

@@ -31,16 +31,21 @@ enum NumberColumn {
       return
     }
     let bytes = unsafe try raw.slice(values.count * low)
-    let shift = UInt64(low * 8)
-    var offset = 0
     for index in 0..<values.count {
-      var value = try columns.varint() &<< shift
-      for byte in 0..<low {
-        value |= unsafe UInt64(bytes[offset]) &<< UInt64(byte * 8)
-        offset += 1
+      let high = try columns.varint()
+      switch low {
+      case 1: unsafe values[index] = unsafe high &<< 8 | UInt64(bytes[index])
+      case 2: unsafe values[index] = unsafe high &<< 16 | UInt64(half(bytes, 2 &* index))
+      default:
+        let third = unsafe UInt64(bytes[3 &* index &+ 2]) &<< 16
+        unsafe values[index] = unsafe high &<< 24 | third | UInt64(half(bytes, 3 &* index))
       }
-      unsafe values[index] = value
     }
+  }
+
+  /// Two bytes of the raw part, in which all low bytes are.
+  @inline(__always) private static func half(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> UInt16 {
+    unsafe UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
   }
 
   /// As many as are noise: numbers of 14 bits have 1, of 22 bits 2. None where numbers repeat, which the codec sees.

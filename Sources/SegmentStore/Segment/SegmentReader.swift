@@ -253,7 +253,7 @@ final class SegmentReader: Sendable {
       try readTape(.dataTape, blocks[number - 1].dataStart, blocks[number - 1].dataBytes, bench)
       do throws(BlockError) {
         let data = unsafe try bench.row.withRawBytes { (row) throws(BlockError) in
-          unsafe try bench.data.decode(row, head: head, kinds: kinds.table)
+          unsafe try bench.data.decode(row, head: head, kinds: kinds.table, order: bench.heads.order)
         }
         return DecodedBlock(data)
       } catch { throw blockError(number, error) }
