@@ -53,14 +53,14 @@ public struct Identifier: Hashable, Sendable {
     }
   }
 
-  /// Calls `body` with the bytes as shown; they must not escape.
-  public func withShownBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+  /// Calls `body` with the bytes as shown; they must not escape. Not generic: answers write thousands of identifiers.
+  public func withShownBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
     switch storage {
-    case .text(let bytes): return unsafe bytes.withUnsafeBytes(body)
+    case .text(let bytes): unsafe bytes.withUnsafeBytes { unsafe body($0) }
     case .uuid(let key):
-      return unsafe withUnsafeTemporaryAllocation(byteCount: 36, alignment: 1) { shown in
+      unsafe withUnsafeTemporaryAllocation(byteCount: 36, alignment: 1) { shown in
         unsafe Identifier.writeDashed(key, to: shown)
-        return unsafe body(UnsafeRawBufferPointer(shown))
+        unsafe body(UnsafeRawBufferPointer(shown))
       }
     }
   }

@@ -123,15 +123,33 @@ final class StoreView {
     }
   }
 
-  /// In how many files the trace may have events; more than one where a filter errs.
-  func partCount(of trace: Identifier) -> Int {
+  /// In which files the trace may have events; in more than it has where a filter errs.
+  func parts(of trace: Identifier) -> TraceParts {
     let key = trace.key
-    var count = late.hasEvents(ofTrace: key) ? 2 : 0
-    for segment in segments where segment.mayContain(trace: key) { count += 1 }
-    store.lock.withLock {
-      for generation in generations where generation.index.traceTable.find(key) != nil { count += 1 }
+    var parts = TraceParts()
+    // Their files say neither where such events are now, nor when all of them were created.
+    if late.hasEvents(ofTrace: key) { parts = TraceParts(count: 2, extent: .all) }
+    for segment in segments where segment.mayContain(trace: key) {
+      parts.count += 1
+      parts.extent.add(segment.reader.extent)
     }
-    return count
+    store.lock.withLock {
+      for generation in generations where generation.index.traceTable.find(key) != nil {
+        parts.count += 1
+        parts.extent.add(generation.index.extent)
+      }
+    }
+    return parts
+  }
+
+  /// When the events of all files were created.
+  var extent: CreatedExtent {
+    var all = CreatedExtent()
+    for segment in segments where !segment.isDamaged { all.add(segment.reader.extent) }
+    store.lock.withLock {
+      for generation in generations { all.add(generation.index.extent) }
+    }
+    return all
   }
 
   func contents(of trace: Identifier) throws(StoreError) -> TraceContents {
@@ -212,4 +230,33 @@ final class StoreView {
   func stored(_ event: EventView, _ trace: Identifier?, payload: Bool) -> StoredEvent {
     StoredEvent(event, source: sourceName(event.sourceIndex), correlation: trace, payload: payload)
   }
+}
+
+/// The times between which events were created; nothing is between the ones that it begins with.
+struct CreatedExtent {
+  var first = Int64.max
+  var last = Int64.min
+
+  static let all = CreatedExtent(first: .min, last: .max)
+
+  mutating func add(_ other: CreatedExtent) {
+    first = min(first, other.first)
+    last = max(last, other.last)
+  }
+}
+
+/// The files in which a trace may have events.
+struct TraceParts {
+  var count = 0
+  var extent = CreatedExtent()
+}
+
+extension SegmentReader {
+  var extent: CreatedExtent {
+    CreatedExtent(first: descriptor.firstCreated.nanoseconds, last: descriptor.lastCreated.nanoseconds)
+  }
+}
+
+extension HotIndex {
+  var extent: CreatedExtent { CreatedExtent(first: firstCreated.nanoseconds, last: lastCreated.nanoseconds) }
 }

@@ -56,6 +56,8 @@ final class TraceWalk {
   private let conditions: HeadConditions
   /// No trace has events in more than one file.
   private let isAlone: Bool
+  /// What no trace reaches beyond: the times of all events that are stored.
+  private let extent: CreatedExtent
   private var heap: [Entry] = []
   /// Traces that begin at `currentTime`, the next one last.
   private var ready: [TraceContents] = []
@@ -70,6 +72,7 @@ final class TraceWalk {
     self.after = after
     self.filter = filter
     isAlone = view.segments.count + view.generations.count < 2 && view.late.isEmpty
+    extent = view.extent
     conditions = HeadConditions(filter: filter) { Array(view.sourceName($0).utf8) }
     for (number, segment) in view.segments.enumerated() where !segment.isDamaged {
       var latest = Timestamp.distantPast
@@ -194,12 +197,18 @@ final class TraceWalk {
       let isEnough =
         run.met & filter.wanted == filter.wanted
         && filter.mayHold(duration: duration.overflow ? .max : duration.partialValue, eventCount: run.eventCount)
-      if !isEnough && isAlone { return }
+      if !isEnough && (isAlone || !mayGrow(run, to: extent)) { return }
       guard let trace = try block.trace(ofRun: run.number) else { return }
-      let isWhole = isAlone || view.partCount(of: trace) < 2
-      if !isEnough && isWhole { return }
-      pushPart(trace, first, last, isJudged: isEnough && isWhole)
+      let parts = isAlone ? TraceParts(count: 1) : view.parts(of: trace)
+      if !isEnough && (parts.count < 2 || !mayGrow(run, to: parts.extent)) { return }
+      pushPart(trace, first, last, isJudged: isEnough && parts.count < 2)
     }
+  }
+
+  /// Whether a run may be part of a trace that is long enough, whose other events were created between these times.
+  private func mayGrow(_ run: ScannedRun, to extent: CreatedExtent) -> Bool {
+    let duration = max(run.last, extent.last).subtractingReportingOverflow(min(run.first, extent.first))
+    return filter.mayHold(duration: duration.overflow ? .max : duration.partialValue, eventCount: .max)
   }
 
   private func touchesRange(_ first: Timestamp, _ last: Timestamp) -> Bool {
@@ -215,7 +224,7 @@ final class TraceWalk {
   private func take(part trace: Identifier, at time: Timestamp, _ isJudged: Bool) throws(StoreError) {
     if given.contains(trace) { return }
     // Given on an earlier page, unless it has a part that lies further back, or its place is only looked up.
-    if let after, time > after.firstEvent, time != .distantFuture, view.partCount(of: trace) < 2 { return }
+    if let after, time > after.firstEvent, time != .distantFuture, view.parts(of: trace).count < 2 { return }
     if !isJudged, !filter.isTrivial, try !view.mayHold(trace, conditions) { return }
     let contents = try view.contents(of: trace)
     guard let place = contents.place else { return }
