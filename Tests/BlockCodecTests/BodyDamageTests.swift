@@ -19,10 +19,11 @@ import EventModel
     return BodyHarness(batch, eventsPerBlock: 1000)
   }
 
-  /// Decodes and skips; what comes out does not matter.
+  /// Decodes, skips and follows; what comes out does not matter.
   static func survive(_ harness: BodyHarness, _ block: BodyHarness.Block, _ dictionary: SegmentDictionary) {
     _ = try? harness.decode(block, dictionary, { _ in false }, limit: 1 << 20)
     _ = try? harness.decode(block, dictionary, { $0 % 2 == 0 }, limit: 1 << 20)
+    _ = try? harness.decode(block, dictionary, { _ in false }, { $0 % 4 }, limit: 1 << 20)
   }
 
   @Test func `every prefix of the columns is refused`() throws {

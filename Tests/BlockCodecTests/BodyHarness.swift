@@ -60,30 +60,39 @@ struct BodyHarness {
 
   var storedBytes: Int { blocks.reduce(0) { $0 + $1.columns.count + $1.raw.count } }
 
-  /// Decodes all blocks, passing over those runs that `skip` says.
+  /// Decodes all blocks, with the same memory, passing over those runs that `skip` says, and over so many events at the
+  /// beginning of other runs as `follow` says.
   ///
   /// - Returns: the indexes of events that came out differently.
-  func decode(skip: (Int) -> Bool = { _ in false }) throws(BodyError) -> [Int] {
+  func decode(
+    skip: (Int) -> Bool = { _ in false }, follow: (Int) -> Int = { _ in 0 }
+  ) throws(BodyError) -> [Int] {
     let dictionary = try SegmentDictionary(decoding: chunks)
+    let memory = BodyMemory()
     var wrong: [Int] = []
-    for block in blocks { wrong += try decode(block, dictionary, skip) }
+    for block in blocks { wrong += try decode(block, dictionary, skip, follow, memory) }
     return wrong
   }
 
   func decode(
-    _ block: Block, _ dictionary: SegmentDictionary, _ skip: (Int) -> Bool, limit: Int = .max
+    _ block: Block, _ dictionary: SegmentDictionary, _ skip: (Int) -> Bool, _ follow: (Int) -> Int = { _ in 0 },
+    _ memory: BodyMemory = BodyMemory(), limit: Int = .max
   ) throws(BodyError) -> [Int] {
     unsafe try block.columns.withUnsafeBufferPointer { (columns) throws(BodyError) in
       unsafe try block.raw.withUnsafeBufferPointer { (raw) throws(BodyError) in
         var decoder = unsafe try BodyDecoder(
-          columns: UnsafeRawBufferPointer(columns), raw: UnsafeRawBufferPointer(raw), dictionary: dictionary)
+          columns: UnsafeRawBufferPointer(columns), raw: UnsafeRawBufferPointer(raw), dictionary: dictionary,
+          memory: memory)
         var sink = ByteSink(capacity: 64, limit: limit)
         var wrong: [Int] = []
         for (number, run) in block.runs.enumerated() {
           sink.removeAll()
+          let isSkipped = skip(number)
+          let firstDecoded = run.lowerBound + follow(number)
           for index in run {
+            let passing: Passing = isSkipped ? .skip : index < firstDecoded ? .follow : .nothing
             let isRight = try batch.withEvent(at: index) { (event) throws(BodyError) in
-              try decode(event, types[index], &decoder, &sink, first: index == run.lowerBound, skip(number))
+              try decode(event, types[index], &decoder, &sink, first: index == run.lowerBound, passing)
             }
             if !isRight { wrong.append(index) }
           }
@@ -93,11 +102,15 @@ struct BodyHarness {
     }
   }
 
+  /// How an event is passed over.
+  private enum Passing { case nothing, skip, follow }
+
   private func decode(
-    _ event: EventView, _ type: UInt32, _ decoder: inout BodyDecoder, _ sink: inout ByteSink, first: Bool, _ skip: Bool
+    _ event: EventView, _ type: UInt32, _ decoder: inout BodyDecoder, _ sink: inout ByteSink, first: Bool,
+    _ passing: Passing
   ) throws(BodyError) -> Bool {
     if first { unsafe try decoder.beginTrace(event.correlationBytes, isUUID: event.flags.contains(.correlationIsUUID)) }
-    if skip {
+    if passing == .skip {
       try decoder.skip(typeNumber: type)
       return true
     }
@@ -110,6 +123,10 @@ struct BodyHarness {
     unsafe context.service = unsafe event.service
     unsafe context.handler = unsafe event.handler
     unsafe context.schemaVersion = unsafe event.schemaVersion
+    if passing == .follow {
+      let place = unsafe try decoder.follow(typeNumber: type, context, into: &sink)
+      return unsafe sink.bytes[place].elementsEqual(event.stream)
+    }
     let start = sink.count
     let stream = unsafe try decoder.decodeStream(typeNumber: type, context, into: &sink)
     let metadata = unsafe try decoder.decodeMetadata(typeNumber: type, context, into: &sink)

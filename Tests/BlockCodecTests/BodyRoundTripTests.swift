@@ -106,6 +106,26 @@ import Testing
     #expect(try harness.decode { skipped[$0 % 200] } == [])
   }
 
+  @Test(arguments: 0..<16) func `events behind others that were passed over come back byte for byte`(
+    _ seed: UInt64
+  ) throws {
+    var generator = HostileEvents(seed: seed)
+    generator.payloads.keyCount = 6
+    var batch = EventBatch()
+    for event in generator.events(150) { event.append(to: &batch) }
+    for number in 0..<120 {
+      // One trace in which every value comes three times.
+      let data = #"{"value":\#(Self.values[number / 3 % Self.values.count])}"#
+      Self.event(number, data: data).append(to: &batch)
+    }
+    let harness = BodyHarness(batch, eventsPerBlock: 400)
+    var random = SeededRandom(seed: seed)
+    let skipped = (0..<200).map { _ in random.oneIn(3) }
+    let followed = (0..<200).map { _ in Int.random(in: 0..<100, using: &random) }
+    #expect(try harness.decode(skip: { skipped[$0 % 200] }, follow: { followed[$0 % 200] }) == [])
+    for count in [1, 2, 5, 30] { #expect(try harness.decode(follow: { _ in count }) == []) }
+  }
+
   @Test(.enabled(if: TestSupport.sharedDataDirectory != nil, "needs the shared data"))
   func `every file of events comes back byte for byte`() throws {
     let directory = try #require(TestSupport.sharedDataDirectory)

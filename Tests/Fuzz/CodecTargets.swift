@@ -156,19 +156,25 @@ private func plan(_ events: [HostileEvent]) -> [UInt8] {
   } catch { broken("what was encoded is decoded: \(error)") }
 }
 
-/// - Parameter skipping: 0 none, 1 the runs of odd numbers, 2 those of even numbers.
+/// - Parameter skipping: 0 none; 1 the runs of odd numbers, 2 those of even numbers, and of the others the first half is
+///   passed over.
 private func read(
   _ plan: BodyPlan, _ runs: [BodyPlan.Run], _ decoder: inout BodyDecoder, skipping: Int
 ) throws {
   for (number, run) in runs.enumerated() {
     var sink = ByteSink()
     try run.trace.withUnsafeBytes { try decoder.beginTrace($0, isUUID: run.isUUID) }
-    for index in run.events.joined() {
+    let events = Array(run.events.joined())
+    for (place, index) in events.enumerated() {
       if skipping > 0 && number % 2 == 2 - skipping {
         try decoder.skip(typeNumber: plan.types[index])
         continue
       }
       try plan.context(index) { context in
+        if skipping > 0 && place < events.count / 2 {
+          _ = try decoder.follow(typeNumber: plan.types[index], context, into: &sink)
+          return
+        }
         let start = sink.count
         let stream = try decoder.decodeStream(typeNumber: plan.types[index], context, into: &sink)
         let metadata = try decoder.decodeMetadata(typeNumber: plan.types[index], context, into: &sink)
@@ -235,6 +241,10 @@ private func decode(
         let type = UInt32(event % 8)
         if skipping && run % 2 == 0 {
           try decoder.skip(typeNumber: type)
+          continue
+        }
+        if skipping && event < 8 {
+          _ = try decoder.follow(typeNumber: type, context, into: &sink)
           continue
         }
         _ = try decoder.decodeStream(typeNumber: type, context, into: &sink)

@@ -8,16 +8,17 @@ public import EventModel
   private var starts: [Int] = []
   private var firstEvent = 0
   private var streams = StreamRevisions()
+  private let bodies = BodyMemory()
 
   public init() {}
 
   /// What it holds on to.
-  public var memoryBytes: Int { sink.capacity + starts.capacity * 8 }
+  public var memoryBytes: Int { sink.capacity + starts.capacity * 8 + bodies.memoryBytes }
 
-  /// The events of the run that was made last, as places in the block.
+  /// The events that were made last, as places in the block.
   public var events: Range<Int> { firstEvent..<(firstEvent + max(starts.count - 1, 0)) }
 
-  /// Calls `body` with one event of the run that was made last; the view must not escape.
+  /// Calls `body` with one of the events that were made last; the view must not escape.
   @inline(__always) public func withEvent<R, E: Error>(
     at event: Int, _ body: (EventView) throws(E) -> R
   ) throws(E) -> R {
@@ -28,10 +29,11 @@ public import EventModel
 
   /// Makes the frames of one run; those before are gone.
   ///
-  /// Other runs are passed over. Complexity: O(values in front of the run + bytes of the run).
-  /// - Parameter last: the last event that is wanted, as a place in the block; the run's own last one if nil.
+  /// Other runs are passed over. Complexity: O(values in front of the wanted events + bytes of these).
+  /// - Parameter events: those that are wanted, as places in the block; all of the run if nil.
   public func make(
-    run wanted: Int, through last: Int? = nil, of block: BlockData, kinds: SegmentKinds, dictionary: SegmentDictionary
+    run wanted: Int, events: ClosedRange<Int>? = nil, of block: BlockData, kinds: SegmentKinds,
+    dictionary: SegmentDictionary
   ) throws(BlockError) {
     unsafe try decode(block, dictionary) { decoder, all in
       for run in 0...wanted {
@@ -39,7 +41,7 @@ public import EventModel
         if run < wanted {
           for event in block.head.runs[run].events { try decoder.skip(typeNumber: typeNumber(event, block, kinds)) }
         } else {
-          unsafe try make(run, through: last, block, all, kinds, &decoder)
+          unsafe try make(run, events, block, all, kinds, &decoder)
         }
       }
     }
@@ -52,7 +54,7 @@ public import EventModel
     unsafe try decode(block, dictionary) { decoder, all in
       for run in block.head.runs.indices {
         unsafe try begin(run, block, all, &decoder)
-        unsafe try make(run, block, all, kinds, &decoder)
+        unsafe try make(run, nil, block, all, kinds, &decoder)
         try body(run)
       }
     }
@@ -68,10 +70,10 @@ public import EventModel
     unsafe try decode(block, dictionary) { decoder, all in
       for run in block.head.runs.indices {
         unsafe try begin(run, block, all, &decoder)
-        decoder.mark()
+        try decoder.mark()
         guard unsafe try has(stream, run, block, all, kinds, &decoder) else { continue }
         try decoder.rewind()
-        unsafe try make(run, block, all, kinds, &decoder)
+        unsafe try make(run, nil, block, all, kinds, &decoder)
         // The columns stand behind the run again, as they do where it was not wanted.
         try body(run)
       }
@@ -90,7 +92,8 @@ public import EventModel
       do {
         var decoder = unsafe try BodyDecoder(
           columns: UnsafeRawBufferPointer(rebasing: all[block.bodyColumnsStart...]),
-          raw: UnsafeRawBufferPointer(rebasing: all[block.bodyRawStart..<block.rawBytes]), dictionary: dictionary)
+          raw: UnsafeRawBufferPointer(rebasing: all[block.bodyRawStart..<block.rawBytes]), dictionary: dictionary,
+          memory: bodies)
         unsafe try body(&decoder, all)
       } catch let error as BodyError {
         throw BlockError.badPayload(reason: error.description)
@@ -147,24 +150,41 @@ public import EventModel
   }
 
   private func make(
-    _ run: Int, through last: Int? = nil, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ kinds: SegmentKinds,
+    _ run: Int, _ wanted: ClosedRange<Int>?, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ kinds: SegmentKinds,
     _ decoder: inout BodyDecoder
   ) throws {
     let events = block.head.runs[run].events
+    let made = wanted.map { events.clamped(to: $0.lowerBound..<($0.upperBound + 1)) } ?? events
     sink.removeAll()
     sink.limit = block.head.frameBytes
-    sink.reserve(min(block.head.frameBytes, events.count * 1024))
+    sink.reserve(min(block.head.frameBytes, made.count * 1024))
     starts.removeAll(keepingCapacity: true)
-    firstEvent = events.lowerBound
+    firstEvent = made.lowerBound
     streams.removeAll()
-    for event in events {
+    for event in events.lowerBound..<made.lowerBound {
+      unsafe try withKind(of: event, block, kinds) { kind, typeNumber in
+        let context = unsafe context(event, run, block, all, kinds, kind)
+        let stream = unsafe try decoder.follow(typeNumber: typeNumber, context, into: &sink)
+        _ = unsafe revision(of: event, block, UnsafeRawBufferPointer(rebasing: sink.bytes[stream]))
+      }
+    }
+    for event in made {
       starts.append(sink.count)
       unsafe try withKind(of: event, block, kinds) { kind, typeNumber in
         unsafe try make(event, run, block, all, kinds, kind, typeNumber, &decoder)
       }
-      if event == last { break }
     }
     starts.append(sink.count)
+  }
+
+  /// The revision of an event, which is a guess and what is wrong with it. Asked once for each event of a run, in order.
+  @inline(__always) private func revision(
+    of event: Int, _ block: BlockData, _ stream: UnsafeRawBufferPointer
+  ) -> Int64 {
+    let tag = unsafe StreamRevisions.tag(stream)
+    let revision = unzigzag(block.revisions[event]) &+ streams.predicted(tag)
+    streams.note(tag, revision)
+    return revision
   }
 
   private func context(
@@ -202,9 +222,7 @@ public import EventModel
     unsafe sink.append(context.cause)
     let stream = unsafe try decoder.decodeStream(typeNumber: typeNumber, context, into: &sink)
     let streamStart = sink.count - stream
-    let tag = unsafe StreamRevisions.tag(UnsafeRawBufferPointer(rebasing: sink.bytes[streamStart...]))
-    let revision = unzigzag(block.revisions[event]) &+ streams.predicted(tag)
-    streams.note(tag, revision)
+    let revision = unsafe revision(of: event, block, UnsafeRawBufferPointer(rebasing: sink.bytes[streamStart...]))
     unsafe sink.append(kind.names)
     let metadata = unsafe try decoder.decodeMetadata(typeNumber: typeNumber, context, into: &sink)
     let data = unsafe try decoder.decodeData(typeNumber: typeNumber, context, into: &sink)

@@ -40,6 +40,26 @@
     }
   }
 
+  /// Passes over so many numbers, which nobody wants to know.
+  mutating func passVarints(_ count: Int) throws(BodyError) {
+    var rest = count
+    // Eight bytes at a time: each one below 128 ends a number. Only where all eight do so are there none left to pass.
+    while rest >= 8, unsafe remaining >= 8 {
+      rest -= unsafe (~load64(position) & 0x8080_8080_8080_8080).nonzeroBitCount
+      unsafe position += 8
+    }
+    while rest > 0 {
+      if unsafe try byte() < 128 { rest -= 1 }
+    }
+  }
+
+  /// Passes over so many numbers. - Returns: their sum, at most `limit`.
+  mutating func sum(_ count: Int, max limit: Int) throws(BodyError) -> Int {
+    var sum = 0
+    for _ in 0..<count { unsafe sum += try number(max: limit - sum) }
+    return sum
+  }
+
   @inline(__always) mutating func signed() throws(BodyError) -> Int64 { unsafe unzigzag(try varint()) }
 
   /// A count or an index: at most `limit`.

@@ -11,19 +11,47 @@ extension DecodedBlock {
     }
     let start = sink.count
     if symbol.kind == ValueKind.same {
-      let last = unsafe lastValues[path]
-      guard unsafe last.run == run, last.start + Int(last.length) <= start else { throw .invalid }
-      unsafe try copyAgain(last.start, Int(last.length), &sink)
-      return
+      let last = unsafe lastValues.start + path
+      guard unsafe last.pointee.run == run else { throw .invalid }
+      guard unsafe last.pointee.form == .made else { return unsafe try putRemembered(path, &sink) }
+      guard unsafe last.pointee.first + last.pointee.length <= start else { throw .invalid }
+      return unsafe try copyAgain(last.pointee.first, last.pointee.length, &sink)
     }
     unsafe try put(symbol, context, &sink)
-    let count = sink.count - start
-    if isString, count < BodyLimit.rememberedBytes {
-      unsafe lastValues[path] = unsafe LastValue(run: run, length: UInt32(count), start: start)
-    }
+    if isString { unsafe rememberMade(path, start, sink.count - start) }
   }
 
-  @inline(never) private mutating func put(
+  /// The value that stands in the sink is the last one of its key.
+  @inline(__always) mutating func rememberMade(_ path: Int, _ start: Int, _ count: Int) {
+    unsafe remember(path, .made, length: count, first: start)
+  }
+
+  /// Longer values are not remembered, as their encoder did not.
+  @inline(__always) mutating func remember(
+    _ path: Int, _ form: RememberedValue.Form, kind: UInt8 = 0, length: Int = 0, first: Int, second: Int64 = 0
+  ) {
+    if length >= BodyLimit.rememberedBytes { return }
+    unsafe lastValues[path] = unsafe RememberedValue(
+      run: run, form: form, kind: kind, length: length, first: first, second: second)
+  }
+
+  /// Makes a value that was passed over before.
+  @inline(never) private mutating func putRemembered(_ path: Int, _ sink: inout ByteSink) throws(BodyError) {
+    let last = unsafe lastValues[path]
+    let start = sink.count
+    switch last.form {
+    case .known: unsafe try copyKnown(dictionary.pointee.bytes + last.first, last.length, &sink)
+    case .text: unsafe try copy(textStart + last.first, last.length, &sink)
+    case .uuid:
+      let uuid = UUIDWords(high: UInt64(bitPattern: Int64(last.first)), low: UInt64(bitPattern: last.second))
+      unsafe try putDashed(uuid, &sink)
+    case .time: unsafe try putTime(last.kind, form: 0, difference: Int64(last.first), last.second, &sink)
+    case .made: throw .invalid
+    }
+    unsafe rememberMade(path, start, sink.count - start)
+  }
+
+  @inline(never) mutating func put(
     _ symbol: Symbol, _ context: borrowing BodyContext, _ sink: inout ByteSink
   ) throws(BodyError) {
     let numbers = unsafe self.numbers.start + Int(symbol.kind)
@@ -64,13 +92,13 @@ extension DecodedBlock {
     }
   }
 
-  private func putWord(_ word: UInt64, _ count: Int, _ sink: inout ByteSink) throws(BodyError) {
+  private mutating func putWord(_ word: UInt64, _ count: Int, _ sink: inout ByteSink) throws(BodyError) {
     let o = unsafe try room(count, &sink)
     for index in 0..<count { unsafe o[index] = UInt8(truncatingIfNeeded: word >> UInt64(8 * index)) }
     sink.count += count
   }
 
-  private func putField(
+  private mutating func putField(
     _ kind: UInt8, _ context: borrowing BodyContext, _ sink: inout ByteSink
   ) throws(BodyError) {
     let field: UnsafeRawBufferPointer
@@ -91,7 +119,7 @@ extension DecodedBlock {
   }
 
   /// 0 new, 1 so many ago, 2 an entry of the segment's.
-  @inline(__always) private mutating func uuid(
+  @inline(__always) mutating func uuid(
     _ way: UInt8, _ numbers: UnsafeMutablePointer<ByteReader>
   ) throws(BodyError) -> UUIDWords {
     if way == 0 { return unsafe try newUUID() }
@@ -105,7 +133,7 @@ extension DecodedBlock {
     return uuid
   }
 
-  private func earlierUUID(_ back: Int) throws(BodyError) -> UUIDWords {
+  private mutating func earlierUUID(_ back: Int) throws(BodyError) -> UUIDWords {
     guard unsafe back < runUUIDs.count else { throw .invalid }
     return unsafe runUUIDs[runUUIDs.count - 1 - back]
   }
@@ -215,7 +243,7 @@ extension DecodedBlock {
     sink.count += count * 2
   }
 
-  @inline(__always) private func putDecimal(
+  @inline(__always) private mutating func putDecimal(
     _ scale: Int, _ value: Int64, _ sink: inout ByteSink
   ) throws(BodyError) {
     var o = unsafe space(32, &sink)
@@ -244,27 +272,32 @@ extension DecodedBlock {
     unsafe try commit(o - start, &sink)
   }
 
-  private func putTime(
+  private mutating func putTime(
     _ kind: UInt8, _ numbers: UnsafeMutablePointer<ByteReader>, _ created: Int64, _ sink: inout ByteSink
   ) throws(BodyError) {
+    let form = unsafe kind == ValueKind.timeForm ? try numbers.pointee.number(max: 69) : 0
+    unsafe try putTime(kind, form: form, difference: numbers.pointee.signed(), created, &sink)
+  }
+
+  /// - Parameter form: 0 for all kinds but `timeForm`.
+  private mutating func putTime(
+    _ kind: UInt8, form: Int, difference: Int64, _ created: Int64, _ sink: inout ByteSink
+  ) throws(BodyError) {
     if kind == ValueKind.midnight || kind == ValueKind.date {
-      let days = unsafe try TimeText.floorDivide(created, 86_400_000_000_000) &+ numbers.pointee.signed()
+      let days = TimeText.floorDivide(created, 86_400_000_000_000) &+ difference
       return unsafe try writeDay(days, kind == ValueKind.midnight, &sink)
     }
-    var form = 0
-    var digits = 0
+    let digits: Int
     switch kind {
     case ValueKind.time0: digits = 0
     case ValueKind.time3: digits = 3
     case ValueKind.time6: digits = 6
     case ValueKind.time7: digits = 7
     case ValueKind.time9: digits = 9
-    default:
-      form = unsafe try numbers.pointee.number(max: 69)
-      digits = form % 10
+    default: digits = form % 10
     }
     let unit = TimeText.power(digits)
-    let value = unsafe try TimeText.floorDivide(created, TimeText.power(9 - digits)) &- numbers.pointee.signed()
+    let value = TimeText.floorDivide(created, TimeText.power(9 - digits)) &- difference
     let seconds = TimeText.floorDivide(value, unit)
     let days = TimeText.floorDivide(seconds, 86_400)
     guard TimeText.dayRange.contains(days) else { throw .invalid }
@@ -290,7 +323,7 @@ extension DecodedBlock {
     unsafe try commit(end, &sink)
   }
 
-  private func writeDay(_ days: Int64, _ midnight: Bool, _ sink: inout ByteSink) throws(BodyError) {
+  private mutating func writeDay(_ days: Int64, _ midnight: Bool, _ sink: inout ByteSink) throws(BodyError) {
     guard TimeText.dayRange.contains(days) else { throw .invalid }
     let o = unsafe space(24, &sink)
     unsafe TimeText.writeDate(days, o)
@@ -302,7 +335,7 @@ extension DecodedBlock {
     unsafe try commit(midnight ? 20 : 10, &sink)
   }
 
-  private func putEpoch(
+  private mutating func putEpoch(
     _ kind: UInt8, _ numbers: UnsafeMutablePointer<ByteReader>, _ created: Int64, _ sink: inout ByteSink
   ) throws(BodyError) {
     let exponent = kind == ValueKind.epoch3 ? 3 : kind == ValueKind.epoch0 ? 0 : kind == ValueKind.epoch6 ? 6 : 9

@@ -42,28 +42,21 @@ enum Passing {
 }
 
 extension DecodedBlock {
-  /// Passes over one event of a run of which nothing is wanted.
+  // MARK: Events of runs of which nothing is wanted
+
+  /// Passes over one event of a run of which nothing is wanted: its values are only counted by kind, without a branch that
+  /// depends on them; `settle` does the rest for all events at once.
   mutating func skipEvent(_ typeNumber: UInt32) throws(BodyError) {
     let known = unsafe try classOf(typeNumber)
     guard known.streamList != .max else { throw .invalid }
-    unsafe try passValue(columnOfPath[0], known.streamList, tracksUUIDs: false)
-    unsafe try passParts(known, tracksUUIDs: false)
+    unsafe hasPassed = true
+    unsafe try countValue(columns.start + Int(columnOfPath[0]), known.streamList)
+    unsafe try countPart(metadataShapes.varint(), known.firstMetadata, known.firstData)
+    unsafe try countPart(dataShapes.varint(), known.firstData, known.endData)
   }
 
-  /// Passes over metadata and data of an event whose stream was decoded.
-  mutating func passBody(_ typeNumber: UInt32) throws(BodyError) {
-    unsafe try passParts(try classOf(typeNumber), tracksUUIDs: true)
-  }
-
-  @inline(__always) private mutating func passParts(
-    _ known: DecodedClass, tracksUUIDs: Bool
-  ) throws(BodyError) {
-    unsafe try passPart(metadataShapes.varint(), known.firstMetadata, known.firstData, tracksUUIDs: tracksUUIDs)
-    unsafe try passPart(dataShapes.varint(), known.firstData, known.endData, tracksUUIDs: tracksUUIDs)
-  }
-
-  @inline(__always) private mutating func passPart(
-    _ rank: UInt64, _ first: UInt32, _ end: UInt32, tracksUUIDs: Bool
+  @inline(__always) private mutating func countPart(
+    _ rank: UInt64, _ first: UInt32, _ end: UInt32
   ) throws(BodyError) {
     if rank == 0 { return }
     if rank == 1 {
@@ -74,42 +67,169 @@ extension DecodedBlock {
     let template = unsafe dictionary.pointee.templates[Int(shape.template)]
     var slot = unsafe dictionary.pointee.templateSlots.start + Int(template.firstSlot)
     var list = unsafe dictionary.pointee.shapeLists.start + Int(shape.firstList)
-    let columnOfPath = unsafe self.columnOfPath
+    let columns = unsafe self.columns.start
+    let columnOfPath = unsafe self.columnOfPath.start
+    let starts = unsafe dictionary.pointee.listStarts.start
+    let symbols = unsafe dictionary.pointee.symbols.start
+    let passed = unsafe self.passed.start
     for _ in 0..<Int(template.slotCount) {
-      unsafe try passValue(
-        columnOfPath[Int(slot.pointee.path)], list.pointee, tracksUUIDs: tracksUUIDs)
+      let column = unsafe columns + Int(columnOfPath[Int(slot.pointee.path)])
+      let place = unsafe try column.pointee.byte()
+      let index = unsafe Int(starts[Int(list.pointee)]) &+ Int(place)
+      guard unsafe index < Int(starts[Int(list.pointee) &+ 1]) else { throw .invalid }
+      // A kind is below `ValueKind.count`: the dictionary was read so.
+      unsafe passed[Int(symbols[index].kind)] &+= 1
       unsafe slot += 1
       unsafe list += 1
     }
   }
 
-  @inline(__always) private mutating func passValue(
-    _ columnNumber: UInt16, _ list: UInt32, tracksUUIDs: Bool
+  @inline(__always) private mutating func countValue(
+    _ column: UnsafeMutablePointer<ByteReader>, _ list: UInt32
   ) throws(BodyError) {
-    let place = unsafe try (columns.start + Int(columnNumber)).pointee.byte()
+    let place = unsafe try column.pointee.byte()
     let starts = unsafe dictionary.pointee.listStarts.start + Int(list)
     let index = unsafe Int(starts[0]) &+ Int(place)
     guard unsafe index < Int(starts[1]) else { throw .invalid }
-    let symbol = unsafe dictionary.pointee.symbols.start + index
-    let passing = unsafe symbol.pointee.passing
-    if passing == Passing.nothing { return }
-    let kind = unsafe symbol.pointee.kind
-    if passing == Passing.number || (passing == Passing.uuidEntry && !tracksUUIDs) {
-      _ = unsafe try (numbers.start + Int(kind)).pointee.varint()
-      return
-    }
-    unsafe try passMore(kind, passing, tracksUUIDs)
+    unsafe passed[Int(dictionary.pointee.symbols[index].kind)] &+= 1
   }
 
-  @inline(never) private mutating func passMore(
-    _ kind: UInt8, _ passing: UInt8, _ tracksUUIDs: Bool
+  /// Moves all columns behind the events that were skipped. The order of values of different kinds does not matter for
+  /// that: each kind has numbers of its own, and of texts and raw bytes only their sum counts.
+  @inline(__always) mutating func settle() throws(BodyError) {
+    if unsafe hasPassed { unsafe try settleAll() }
+  }
+
+  @inline(never) private mutating func settleAll() throws(BodyError) {
+    unsafe hasPassed = false
+    for kind in 1..<UInt8(ValueKind.count) {
+      let count = unsafe Int(passed[Int(kind)])
+      if count == 0 { continue }
+      unsafe passed[Int(kind)] = 0
+      unsafe try pass(kind, count)
+    }
+  }
+
+  private mutating func pass(_ kind: UInt8, _ count: Int) throws(BodyError) {
+    let numbers = unsafe self.numbers.start + Int(kind)
+    switch Passing.of(kind) {
+    case Passing.nothing: return
+    case Passing.number, Passing.uuidEntry: unsafe try numbers.pointee.passVarints(count)
+    case Passing.newUUID: _ = unsafe try uuidBytes.take(16 * count)
+    case Passing.text: _ = unsafe try texts.take(numbers.pointee.sum(count, max: texts.remaining))
+    case _ where kind == ValueKind.prefixDigits: unsafe try numbers.pointee.passVarints(2 * count)
+    case _ where kind == ValueKind.prefixHex: _ = unsafe try hexBytes.take(4 * count)
+    default: for _ in 0..<count { unsafe try passRare(kind, tracksUUIDs: false) }
+    }
+  }
+
+  // MARK: Events in front of those that are wanted
+
+  /// Passes over metadata and data of an event of which the stream was decoded, where later ones of its run are wanted.
+  mutating func followBody(
+    _ typeNumber: UInt32, _ context: borrowing BodyContext, _ sink: inout ByteSink
   ) throws(BodyError) {
+    let known = unsafe try classOf(typeNumber)
+    unsafe try followPart(metadataShapes.varint(), known.firstMetadata, known.firstData, context, &sink)
+    unsafe try followPart(dataShapes.varint(), known.firstData, known.endData, context, &sink)
+  }
+
+  private mutating func followPart(
+    _ rank: UInt64, _ first: UInt32, _ end: UInt32, _ context: borrowing BodyContext, _ sink: inout ByteSink
+  ) throws(BodyError) {
+    if rank == 0 { return }
+    if rank == 1 {
+      _ = unsafe try wholes.take(wholes.number(max: wholes.remaining))
+      return
+    }
+    let shape = unsafe try shape(rank, first, end)
+    let template = unsafe dictionary.pointee.templates[Int(shape.template)]
+    var slot = unsafe dictionary.pointee.templateSlots.start + Int(template.firstSlot)
+    var list = unsafe dictionary.pointee.shapeLists.start + Int(shape.firstList)
+    for _ in 0..<Int(template.slotCount) {
+      let path = unsafe Int(slot.pointee.path)
+      let symbol = unsafe try next(path: path, list: list.pointee)
+      if symbol.kind != ValueKind.constant, symbol.kind != ValueKind.same {
+        if unsafe slot.pointee.isString {
+          unsafe try follow(path, symbol, context, &sink)
+        } else if symbol.passing != Passing.nothing {
+          unsafe try passMore(symbol.kind, symbol.passing)
+        }
+      }
+      unsafe slot += 1
+      unsafe list += 1
+    }
+  }
+
+  /// Remembers a value that is not wanted itself: what is quickly made is made, of the others what they are made of.
+  private mutating func follow(
+    _ path: Int, _ symbol: Symbol, _ context: borrowing BodyContext, _ sink: inout ByteSink
+  ) throws(BodyError) {
+    let numbers = unsafe self.numbers.start + Int(symbol.kind)
+    switch symbol.kind {
+    case ValueKind.listed: unsafe remember(path, .known, length: Int(symbol.length), first: Int(symbol.start))
+    case ValueKind.entry:
+      let starts = unsafe dictionary.pointee.entryStarts
+      let number = unsafe try numbers.pointee.number(max: BodyLimit.strings)
+      guard unsafe number + 1 < starts.count else { throw .invalid }
+      let length = unsafe Int(starts[number + 1] - starts[number])
+      unsafe remember(path, .known, length: length, first: Int(starts[number]))
+    case ValueKind.text, ValueKind.textOther:
+      let count = unsafe try numbers.pointee.number(max: texts.remaining)
+      let text = unsafe try texts.take(count)
+      unsafe remember(path, .text, length: count, first: text - textStart)
+    case ValueKind.uuidNew, ValueKind.uuidBack, ValueKind.uuidEntry:
+      let uuid = unsafe try uuid(symbol.kind - ValueKind.uuidNew, numbers)
+      unsafe remember(
+        path, .uuid, first: Int(Int64(bitPattern: uuid.high)), second: Int64(bitPattern: uuid.low))
+    case ValueKind.time0...ValueKind.date:
+      let difference = unsafe try numbers.pointee.signed()
+      unsafe remember(path, .time, kind: symbol.kind, first: Int(difference), second: context.created)
+    default:
+      let start = sink.count
+      unsafe try put(symbol, context, &sink)
+      unsafe rememberMade(path, start, sink.count - start)
+    }
+  }
+
+  // MARK: Events of which only the stream is wanted
+
+  /// Passes over metadata and data of an event whose stream was decoded.
+  mutating func passBody(_ typeNumber: UInt32) throws(BodyError) {
+    let known = unsafe try classOf(typeNumber)
+    unsafe try passPart(metadataShapes.varint(), known.firstMetadata, known.firstData)
+    unsafe try passPart(dataShapes.varint(), known.firstData, known.endData)
+  }
+
+  @inline(__always) private mutating func passPart(
+    _ rank: UInt64, _ first: UInt32, _ end: UInt32
+  ) throws(BodyError) {
+    if rank == 0 { return }
+    if rank == 1 {
+      _ = unsafe try wholes.take(wholes.number(max: wholes.remaining))
+      return
+    }
+    let shape = unsafe try shape(rank, first, end)
+    let template = unsafe dictionary.pointee.templates[Int(shape.template)]
+    var slot = unsafe dictionary.pointee.templateSlots.start + Int(template.firstSlot)
+    var list = unsafe dictionary.pointee.shapeLists.start + Int(shape.firstList)
+    for _ in 0..<Int(template.slotCount) {
+      let symbol = unsafe try next(path: Int(slot.pointee.path), list: list.pointee)
+      if symbol.passing != Passing.nothing { unsafe try passMore(symbol.kind, symbol.passing) }
+      unsafe slot += 1
+      unsafe list += 1
+    }
+  }
+
+  /// Passes over one value; UUIDs may be referred to later in the run.
+  private mutating func passMore(_ kind: UInt8, _ passing: UInt8) throws(BodyError) {
     let numbers = unsafe self.numbers.start + Int(kind)
     switch passing {
-    case Passing.newUUID: unsafe try passNewUUID(tracksUUIDs)
+    case Passing.number: _ = unsafe try numbers.pointee.varint()
+    case Passing.newUUID: _ = unsafe try newUUID()
     case Passing.text: _ = unsafe try texts.take(numbers.pointee.number(max: texts.remaining))
     case Passing.uuidEntry: _ = unsafe try knownUUID(numbers.pointee.number(max: BodyLimit.uuids))
-    default: unsafe try passRare(kind, tracksUUIDs)
+    default: unsafe try passRare(kind, tracksUUIDs: true)
     }
   }
 
@@ -128,7 +248,7 @@ extension DecodedBlock {
     if tracksUUIDs { _ = unsafe try knownUUID(Int(clamping: number)) }
   }
 
-  private mutating func passRare(_ known: UInt8, _ tracksUUIDs: Bool) throws(BodyError) {
+  private mutating func passRare(_ known: UInt8, tracksUUIDs: Bool) throws(BodyError) {
     var kind = known
     let isAnyPrefix = kind > ValueKind.prefixHex && kind <= ValueKind.prefixHex + ValueKind.anyPrefix
     if isAnyPrefix { kind -= ValueKind.anyPrefix }
@@ -157,7 +277,8 @@ extension DecodedBlock {
   // MARK: Going back to the beginning of a run
 
   /// Notes where the columns stand.
-  mutating func mark() {
+  mutating func mark() throws(BodyError) {
+    unsafe try settle()
     if unsafe runMark == nil {
       unsafe runMark = unsafe RunMark(
         columns: Pool(capacity: columns.count + numbers.count), metadataShapes: metadataShapes,

@@ -62,7 +62,7 @@ extension SegmentReader {
       let events = data.head.runs[run].events
       var end = start + 1
       while end < found.count, events.contains(found[end]) { end += 1 }
-      let next = try withFrames(block, data, run, through: found[end - 1]) { (frames) throws(StoreError) in
+      let next = try withFrames(block, data, run, found[start]...found[end - 1]) { (frames) throws(StoreError) in
         for place in found[start..<end] {
           let next = try frames.withEvent(at: place) { (event) throws(StoreError) in
             matches(event) ? try body(event, block.runs[run].trace) : .proceed
@@ -148,13 +148,13 @@ extension SegmentReader {
   }
 
   private func withFrames(
-    _ block: DecodedBlock, _ data: BlockData, _ run: Int, through last: Int? = nil,
+    _ block: DecodedBlock, _ data: BlockData, _ run: Int, _ events: ClosedRange<Int>? = nil,
     _ body: (FrameMaker) throws(StoreError) -> Walk
   ) throws(StoreError) -> Walk {
     let tools = try resources.tools()
     return try cache.withWorkbench { (bench) throws(StoreError) in
       do {
-        try bench.frames.make(run: run, through: last, of: data, kinds: tools.kinds, dictionary: tools.dictionary)
+        try bench.frames.make(run: run, events: events, of: data, kinds: tools.kinds, dictionary: tools.dictionary)
       } catch { throw damage("block \(block.number)", "\(error)") }
       return try body(bench.frames)
     }
