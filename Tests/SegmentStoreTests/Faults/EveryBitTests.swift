@@ -132,12 +132,7 @@ import TraceStore
 
   /// A store whose catalog and hot file have everything in the files themselves.
   private func stored() throws -> (run: FaultRun, hot: String) {
-    let run = FaultRun(SimulatedDisk())
-    run.options.mergeFactor = 0
-    run.options.durability = .power
-    try run.open()
-    try run.append(FaultLoopTests.batches(1...12))
-    try run.seal()
+    let run = try FaultRun.withSegment(of: 1...12)
     try run.append(FaultLoopTests.batches(10...16))
     try run.append(FaultLoopTests.batches(17...20))
     run.crash(.kill)

@@ -40,6 +40,17 @@ final class FaultRun {
     return options
   }
 
+  /// An open store that merges nothing and syncs everything, with one segment.
+  static func withSegment(of numbers: ClosedRange<Int>) throws -> FaultRun {
+    let run = FaultRun(SimulatedDisk())
+    run.options.mergeFactor = 0
+    run.options.durability = .power
+    try run.open()
+    try run.append(FaultLoopTests.batches(numbers))
+    try run.seal()
+    return run
+  }
+
   /// The same store on a disk of its own.
   ///
   /// - Precondition: it is closed.

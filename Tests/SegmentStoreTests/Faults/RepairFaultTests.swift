@@ -84,12 +84,7 @@ import TraceStore
   }
 
   private static func makeDamaged(_ damage: Damage) throws -> (run: FaultRun, truth: [StoredEvent]) {
-    let run = FaultRun(SimulatedDisk())
-    run.options.mergeFactor = 0
-    run.options.durability = .power
-    try run.open()
-    try run.append(FaultLoopTests.batches(1...8))
-    try run.seal()
+    let run = try FaultRun.withSegment(of: 1...8)
     try run.append(FaultLoopTests.batches(9...16))
     try run.seal()
     for number in 17...22 {
