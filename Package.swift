@@ -6,6 +6,9 @@ import PackageDescription
 
 /// `make fuzz` builds everything once more, in a folder of its own, with libFuzzer's coverage and the address sanitizer.
 let isFuzzing = Context.environment["CLEW_FUZZ"] != nil
+/// Names of targets, with commas: these and what they depend on are all there is. `Tests/Sanitizers/run` builds what it
+/// runs once more for each sanitizer.
+let wantedTargets = Context.environment["CLEW_TARGETS"].map { $0.split(separator: ",").map(String.init) }
 
 let settings: [SwiftSetting] =
   [
@@ -166,10 +169,23 @@ if isFuzzing {
     .executableTarget(
       name: "clew-fuzz",
       dependencies: [
-        "EventSource", "SegmentStore", "BlockCodec", "TraceStore", "EventModel", "WireFormats",
-        "Platform", "Compression", "TestSupport",
+        "KurrentDBSource", "HTTPClient", "EventSource", "SegmentStore", "BlockCodec", "TraceStore", "EventModel",
+        "WireFormats", "Platform", "Compression", "TestSupport",
       ],
       path: "Tests/Fuzz", exclude: ["corpus", "run"],
       swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-sanitize=address", "-enable-testing"])],
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]))
+}
+
+if let wantedTargets {
+  let all = Dictionary(uniqueKeysWithValues: package.targets.map { ($0.name, $0) })
+  var pending = wantedTargets
+  var kept: Set<String> = []
+  while let name = pending.popLast() {
+    guard let target = all[name] else { fatalError("CLEW_TARGETS: there is no target \(name)") }
+    if !kept.insert(name).inserted { continue }
+    for case .byNameItem(let needed, _) in target.dependencies { pending.append(needed) }
+  }
+  package.targets.removeAll { !kept.contains($0.name) }
+  if !kept.contains("clew") { package.products = [] }
 }

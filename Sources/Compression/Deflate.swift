@@ -3,7 +3,9 @@ import CZlib
 /// Whole DEFLATE streams (RFC 1951, without zlib's or gzip's frame: `zlib.decompress(data, -15)` reads them).
 ///
 /// Whole buffers go through libdeflate, what is unpacked piece by piece through zlib: the same streams. Who packs or
-/// unpacks often keeps a `DeflateCompressor` or `DeflateDecompressor`.
+/// unpacks often keeps a `DeflateCompressor` or `DeflateDecompressor`. Of streams that no encoder writes, libdeflate takes
+/// some that zlib refuses: it reads the two reserved codes of RFC 1951, section 3.2.6, as a length of 258. That writes
+/// into nothing but the output, and whoever stores streams keeps a checksum beside them.
 public enum Deflate {
   /// - Parameter level: 1 (fast) to 12 (small); 0 stores.
   public static func compress(_ bytes: UnsafeRawBufferPointer, level: Int = 6) -> [UInt8] {

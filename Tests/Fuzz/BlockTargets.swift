@@ -168,10 +168,13 @@ private let dataHasStreams: Bool = {
   return (try? Deflate.decompress(packedPart(row, DataRow.bytes), outputBytes: length)) == nil
 }()
 
+/// What every row begins with: the current version, so that the targets go along with the format.
+private func rowStart(_ magic: UInt32) -> [UInt8] { little(Int(magic)) + [blockVersion, 0, 0, 0] }
+
 /// The row around such an input, with lengths and checksum that are right.
 private func headRow(_ input: [UInt8]) -> [UInt8] {
   let (columns, stored) = parts(input, inStreams: false)
-  var row = little(Int(HeadRow.magic)) + [2, 0, 0, 0] + little(1) + little(columns.count) + little(stored.count)
+  var row = rowStart(HeadRow.magic) + little(1) + little(columns.count) + little(stored.count)
   row += [0, 0, 0, 0] + stored
   fix(&row, HeadRow.bytes, HeadRow.Offset.checksum)
   return row
@@ -179,7 +182,7 @@ private func headRow(_ input: [UInt8]) -> [UInt8] {
 
 private func dataRow(_ input: [UInt8], eventCount: Int) -> [UInt8] {
   let (columns, stored) = parts(input, inStreams: dataHasStreams)
-  var row = little(Int(DataRow.magic)) + [2, 0, 0, 0] + little(1) + little(eventCount) + little(columns.count)
+  var row = rowStart(DataRow.magic) + little(1) + little(eventCount) + little(columns.count)
   row += little(stored.count) + [0, 0, 0, 0] + stored
   fix(&row, DataRow.bytes, DataRow.Offset.checksum)
   return row
@@ -202,14 +205,22 @@ private func fix(_ row: inout [UInt8], _ headerBytes: Int, _ place: Int) {
 }
 
 @Sendable private func headSeeds() -> [[UInt8]] {
-  Sample.all.blocks.map { unpacked($0.headRow, headerBytes: HeadRow.bytes, rawLengthAt: HeadRow.Offset.rawLength) }
+  let seeds = Sample.all.blocks.map {
+    unpacked($0.headRow, headerBytes: HeadRow.bytes, rawLengthAt: HeadRow.Offset.rawLength)
+  }
+  // Else the target would go on for ever in front of what it is to test, and find nothing.
+  for seed in seeds { demand(decodedHead(seed) != nil, "a head that is put together again is a head") }
+  return seeds
+}
+
+private func decodedHead(_ input: [UInt8]) -> BlockHead? {
+  headRow(input).withUnsafeBytes { try? HeadDecoder().decode($0, number: 1, kinds: Sample.all.kinds) }
 }
 
 /// A head that is taken is within its limits, and every place in it is one.
 @Sendable private func blockHead(_ input: [UInt8]) {
-  let row = headRow(input)
   let kinds = Sample.all.kinds
-  guard let head = row.withUnsafeBytes({ try? HeadDecoder().decode($0, number: 1, kinds: kinds) }) else { return }
+  guard let head = decodedHead(input) else { return }
   let count = head.eventCount
   demand(count <= BlockLimits.eventCountMax && head.memoryBytes < 64 << 20, "a head is bounded")
   demand(
@@ -229,7 +240,11 @@ private func fix(_ row: inout [UInt8], _ headerBytes: Int, _ place: Int) {
 
 @Sendable private func dataSeeds() -> [[UInt8]] {
   Sample.all.blocks.enumerated().map { index, block in
-    [UInt8(index)] + unpacked(block.dataRow, headerBytes: DataRow.bytes, rawLengthAt: DataRow.Offset.rawLength)
+    let columns = unpacked(block.dataRow, headerBytes: DataRow.bytes, rawLengthAt: DataRow.Offset.rawLength)
+    let row = dataRow(columns, eventCount: block.head.eventCount)
+    let data = row.withUnsafeBytes { try? DataDecoder().decode($0, head: block.head, kinds: Sample.all.kinds) }
+    demand(data != nil, "data that is put together again is data")
+    return [UInt8(index)] + columns
   }
 }
 
@@ -298,7 +313,7 @@ private func readStreams(of data: BlockData, _ sample: Sample) {
     guard input.count >= DataRow.bytes else { return }
     let isHead = input[3] & 1 == 0
     let header = isHead ? HeadRow.bytes : DataRow.bytes
-    row.replaceSubrange(0..<8, with: little(Int(isHead ? HeadRow.magic : DataRow.magic)) + [2, 0, 0, 0])
+    row.replaceSubrange(0..<8, with: rowStart(isHead ? HeadRow.magic : DataRow.magic))
     let length = isHead ? HeadRow.Offset.storedLength : DataRow.Offset.storedLength
     row.replaceSubrange(length..<length + 4, with: little(row.count - header))
     fix(&row, header, isHead ? HeadRow.Offset.checksum : DataRow.Offset.checksum)

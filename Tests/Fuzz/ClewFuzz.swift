@@ -15,7 +15,8 @@ struct FuzzTarget: Sendable {
   /// Stops the process where a property does not hold.
   var run: @Sendable ([UInt8]) -> Void
 
-  static let all: [FuzzTarget] = wireTargets + eventTargets + segmentTargets + codecTargets + blockTargets
+  static let all: [FuzzTarget] =
+    wireTargets + eventTargets + segmentTargets + codecTargets + blockTargets + eventStoreTargets
 }
 
 /// A property does not hold: libFuzzer writes the input to a file.

@@ -199,7 +199,8 @@ private func again<Row: ChunkRow>(_ type: Row.Type, _ raw: [UInt8]) {
     var blocks: [Int] = []
     let place = IndexPlace(hash: hash &+ UInt64(part) << 58, chunkCount: 1)
     chunk.withUnsafeBytes { try? IndexChunk.probe($0, place: place, into: &blocks) }
-    demand(blocks.count <= chunk.count / 3, "no more blocks than entries")
+    // The shortest entry has two bits.
+    demand(blocks.count <= chunk.count * 4, "no more blocks than entries")
     demand(blocks.allSatisfy { $0 >= 1 && $0 <= SegmentLimits.blockCountMax }, "numbers of blocks")
   }
 }
