@@ -158,6 +158,7 @@ final class Catalog {
   /// - Throws: `.corrupted` if a row's checksum is wrong: the catalog is small, synced, and what all else hangs on.
   func load() throws(StoreError) -> CatalogContents {
     try connection.readTransaction { () throws(StoreError) -> CatalogContents in
+      try requireOwnPages()
       var contents = CatalogContents()
       contents.sources = try rows(CatalogRow.Source.self).map { ($0.index, $0.name) }
       contents.segments = try rows(CatalogSegment.self)
@@ -174,6 +175,17 @@ final class Catalog {
       contents.reworked = try rows(ReworkedEvent.self)
       return contents
     }
+  }
+
+  /// What SQLite keeps of tables has no checksum of ours: one that seems to begin where another one does would show its
+  /// rows, or none.
+  private func requireOwnPages() throws(StoreError) {
+    let shared = try connection.integer(
+      "SELECT count(*) - count(DISTINCT rootpage) FROM sqlite_schema WHERE rootpage > 0")
+    if shared == 0 { return }
+    throw StoreError(
+      .corrupted, "\(connection.path): two tables begin on one page",
+      hint: "run `clew repair`: it makes the catalog anew from the files")
   }
 
   /// Rows by their key.

@@ -108,6 +108,25 @@ import TraceStore
     }
   }
 
+  /// What a bit of SQLite's own row of a table does: found by `EveryBitTests` with seed 3292328352.
+  @Test(arguments: ["sources", "segment_sources"])
+  func `a table of the catalog that begins where another one does is damage, and not an empty table`(
+    table: String
+  ) throws {
+    let (run, _) = try stored()
+    let path = "\(FaultRun.directory)/\(DirectoryLayout.catalogName)"
+    var content = try #require(run.disk.content(path))
+    // SQLite's row of a table: its kind, its name twice, the number of its first page in one byte.
+    func place(_ name: String) throws -> Int {
+      try #require(content.firstRange(of: Array("table\(name)\(name)".utf8))?.upperBound)
+    }
+    content[try place(table)] = content[try place("lost")]
+    run.disk.put(path, content)
+    let catalog = try Catalog(path, create: false, files: run.disk.mount())
+    defer { catalog.close() }
+    #expect { try catalog.load() } throws: { ($0 as? StoreError)?.code == .corrupted }
+  }
+
   @Test func `a bit of any row of a hot file takes that row, and no other`() throws {
     let (run, hot) = try stored()
     let sound = try rows(hot, run.disk)
