@@ -33,6 +33,12 @@ extension MetricCatalogue {
   public static let storeSegmentReleases = MetricFamily(
     "clew_store_segment_releases_total", .counter, [],
     "Times that a segment's connections and dictionaries were let go to stay within bounds.")
+  public static let storeLateChanges = MetricFamily(
+    "clew_store_late_changes", .gauge, ["kind"],
+    "Changes of sealed events that are noted beside their segments. kind: trace, edge, failure, waiting.")
+  public static let storeLateRefusals = MetricFamily(
+    "clew_store_late_change_refusals_total", .counter, ["kind"],
+    "Changes of sealed events that were not noted because the bound was reached. kind: trace, edge, failure, waiting.")
   public static let storeFsyncDuration = MetricFamily(
     "clew_store_fsync_duration_seconds", .histogram, [], "Time of one fsync of the journal.")
   public static let storeWriteErrors = MetricFamily(
@@ -49,7 +55,7 @@ extension MetricCatalogue {
   public static let store = [
     storeSegments, storeSizeBytes, storeRawBytes, storeWrittenBytes, storeSealDuration, storeSealWait,
     storeMergeDuration, storeMergedBytes, storeDeletedSegments, storeDeletedEvents, storeOpenSegments,
-    storeSegmentCache, storeSegmentReleases, storeFsyncDuration,
+    storeSegmentCache, storeSegmentReleases, storeLateChanges, storeLateRefusals, storeFsyncDuration,
     storeWriteErrors, storeAvailableBytes, storeCapacityBytes, storeOldestEvent,
   ]
 

@@ -52,6 +52,11 @@ public struct StoreOptions: Sendable {
   public var mergeLevelMax = 1
   /// Children that wait for a cause which is not stored (yet); more are counted and not healed.
   public var unresolvedMax = 1_000_000
+  /// Changes of events of finished files that are noted beside these: traces, edges and failures together. More are
+  /// counted, and the events stay as their files say.
+  var lateMax = 1_000_000
+  /// Events of finished files that are noted because they wait for a cause otherwise than these say; more are counted.
+  var reworkedMax = 1_000_000
   /// Distinct combinations of source, service, handler and event type; more share the label `_overflow`.
   public var labelsMax = 262_144
   public var labelBytesMax = 64 << 20
@@ -138,7 +143,10 @@ public struct SegmentStoreCounters: Sendable {
   public var unresolvedDropped = 0
   public var labelCount = 0
   public var labelOverflowCount = 0
-  public var lateAssignmentCount = 0
+  /// Changes of sealed events that are noted beside their segments, by kind: `trace`, `edge`, `failure`, `waiting`.
+  public var lateChangesByKind: [String: Int] = [:]
+  /// Of the same kinds: what was not noted because the bounds were reached.
+  public var lateRefusalsByKind: [String: Int] = [:]
 
   public init() {}
 }

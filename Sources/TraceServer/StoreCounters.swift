@@ -46,6 +46,10 @@ public struct StoreCounters: Sendable {
   public var segmentConnections = 0
   public var segmentCacheBytes = 0
   public var segmentReleases = 0
+  /// Of sealed events: what is noted beside their segments, and what was not because the bounds were reached. `trace`,
+  /// `edge`, `failure`, `waiting`.
+  public var lateChangesByKind: [String: Int] = [:]
+  public var lateRefusalsByKind: [String: Int] = [:]
   /// `append`, `fsync`, `seal`, `merge`, `delete`.
   public var writeErrorsByOperation: [String: Int] = [:]
   /// Of the volume; nil where the system does not say.
@@ -69,6 +73,8 @@ public struct StoreCounters: Sendable {
     page.add(MetricCatalogue.storeOpenSegments, value: Double(segmentConnections))
     page.add(MetricCatalogue.storeSegmentCache, value: Double(segmentCacheBytes))
     page.add(MetricCatalogue.storeSegmentReleases, value: Double(segmentReleases))
+    page.add(MetricCatalogue.storeLateChanges, Self.samples(lateChangesByKind))
+    page.add(MetricCatalogue.storeLateRefusals, Self.samples(lateRefusalsByKind))
     Self.add(fsyncDuration, MetricCatalogue.storeFsyncDuration, to: &page)
     page.add(MetricCatalogue.storeWriteErrors, Self.samples(writeErrorsByOperation))
     if let availableBytes { page.add(MetricCatalogue.storeAvailableBytes, value: Double(availableBytes)) }

@@ -30,6 +30,8 @@ final class ServingAPI: Sendable {
     counters.segmentsByState = ["open": 1, "sealed": 0]
     counters.sealDuration = StoreCounters.Durations(
       bucketCounts: [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 1], sumNanoseconds: 12_500_000_000)
+    counters.lateChangesByKind = ["edge": 3]
+    counters.lateRefusalsByKind = ["edge": 2]
     counters.availableBytes = 1 << 40
     counters.oldestEvent = TestEvent.epoch
     let fixed = counters

@@ -122,6 +122,7 @@ import WireFormats
     for line in [
       #"clew_store_segments{state="open"} 1"#, "clew_store_seal_duration_seconds_sum 12.5",
       #"clew_store_seal_duration_seconds_bucket{le="0.05"} 3"#, "clew_store_seal_duration_seconds_count 4",
+      #"clew_store_late_changes{kind="edge"} 3"#, #"clew_store_late_change_refusals_total{kind="edge"} 2"#,
       "clew_store_oldest_event_timestamp_seconds ", #"clew_queries_total{endpoint="/api/v1/stats",code="2xx"} 1"#,
       #"clew_queries_inflight{endpoint="/metrics"} 1"#, "clew_query_duration_seconds_bucket",
       "clew_build_info{version=",

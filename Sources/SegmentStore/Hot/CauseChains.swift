@@ -45,10 +45,10 @@ extension HotIndex {
 
   /// What is known of events of older files, and what only some events need.
   var lateBytes: Int {
-    let late = late.capacity * MemoryLayout<LateAssignment>.stride
-    let voids = voidEdges.capacity * MemoryLayout<VoidEdge>.stride
-    let corrections = corrections.capacity * MemoryLayout<FailureCorrection>.stride
     // A dictionary keeps a bit for each place beside keys and values.
+    let late = late.capacity * (MemoryLayout<(Int64, LateAssignment)>.stride + 1)
+    let voids = voidEdges.capacity * (MemoryLayout<(Int64, VoidEdge)>.stride + 1)
+    let corrections = corrections.capacity * (MemoryLayout<(Int64, FailureCorrection)>.stride + 1)
     let reworked = reworked.capacity * (MemoryLayout<(Int64, IdentifierKey)>.stride + 1)
     return late + voids + corrections + reworked + causeChains.memoryBytes
   }

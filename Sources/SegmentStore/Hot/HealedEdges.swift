@@ -35,9 +35,9 @@ struct HealedEdges {
 extension HotIndex {
   /// What is noted of events of older files, of which these are gone: nothing is to be written about them any more.
   func forgetLater(_ ordinals: ClosedRange<Int64>) {
-    late.removeAll { ordinals.contains($0.ordinal) }
-    voidEdges.removeAll { ordinals.contains($0.child) }
-    corrections.removeAll { ordinals.contains($0.ordinal) }
+    late = late.filter { !ordinals.contains($0.key) }
+    voidEdges = voidEdges.filter { !ordinals.contains($0.key) }
+    corrections = corrections.filter { !ordinals.contains($0.key) }
     reworked = reworked.filter { !ordinals.contains($0.key) }
   }
 }

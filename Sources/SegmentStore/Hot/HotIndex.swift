@@ -85,11 +85,11 @@ import TraceStore
   private let touched: UnsafeMutablePointer<UInt32>
   /// Children in older files whose cause arrived with this one.
   var healed = HealedEdges()
-  /// Events of older files that got their trace while this one was written.
-  var late: [LateAssignment] = []
+  /// Events of older files that got their trace while this one was written; these and the next by ordinal, each once.
+  var late: [Int64: LateAssignment] = [:]
   /// Edges and failures of older files that do not count any more since this one was written.
-  var voidEdges: [VoidEdge] = []
-  var corrections: [FailureCorrection] = []
+  var voidEdges: [Int64: VoidEdge] = [:]
+  var corrections: [Int64: FailureCorrection] = [:]
   /// Events of older files, with their ids, whose edges were worked out again: what their files say of who waits for a
   /// cause does not hold for them.
   var reworked: [Int64: IdentifierKey] = [:]

@@ -130,6 +130,13 @@ extension SegmentStore {
     counters.unresolvedDropped = statistics.unresolvedDropped
     counters.labelCount = state.labels.count
     counters.labelOverflowCount = state.labels.overflowCount
-    counters.lateAssignmentCount = state.late.count
+    counters.lateChangesByKind = [
+      "trace": state.late.assignmentCount, "edge": state.late.voidCount, "failure": state.late.correctionCount,
+      "waiting": state.reworked.count,
+    ]
+    counters.lateRefusalsByKind = [
+      "trace": state.refused.traces, "edge": state.refused.edges, "failure": state.refused.failures,
+      "waiting": state.refused.waiting,
+    ]
   }
 }

@@ -254,7 +254,7 @@ extension StoreState {
     for generation in generations.reversed() {
       if let number = generation.index.traceTable.find(trace) { return generation.index.traceTable.identifier(number) }
     }
-    if let known = late.events(ofTrace: trace).first?.trace { return known }
+    if let known = late.identifier(ofTrace: trace) { return known }
     var found: Identifier?
     for segment in segments where found == nil && segment.mayContain(trace: trace) {
       reading(segment) { (reader) throws(StoreError) in

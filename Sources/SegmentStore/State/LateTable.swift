@@ -26,8 +26,8 @@ struct ReworkedEvent: Hashable, Sendable {
 /// What is to be known of events beside their finished files: traces they got later, edges and failures that do not
 /// count as the file says. Small, since it needs events that come out of order, or ids that are used twice.
 struct LateTable: Sendable {
-  /// More are told in the log, and stay as their files say.
-  static let countMax = 1_000_000
+  /// Of all kinds together. What is beyond stays as its file says, is counted, and is told in the log.
+  private let countMax: Int
 
   private var byOrdinal: [Int64: LateAssignment] = [:]
   /// Events that were stored in another trace, or in none, by the one they are in now.
@@ -37,9 +37,13 @@ struct LateTable: Sendable {
   private var voidBefore: [Int64: Int64] = [:]
   private var correctionByOrdinal: [Int64: FailureCorrection] = [:]
 
+  init(countMax: Int) { self.countMax = countMax }
+
   var isEmpty: Bool { byOrdinal.isEmpty }
-  var count: Int { byOrdinal.count + voidBefore.count + correctionByOrdinal.count }
-  var isFull: Bool { count >= Self.countMax }
+  var assignmentCount: Int { byOrdinal.count }
+  var voidCount: Int { voidBefore.count }
+  var correctionCount: Int { correctionByOrdinal.count }
+  private var isFull: Bool { byOrdinal.count + voidBefore.count + correctionByOrdinal.count >= countMax }
   var traces: [Identifier] { Set(byOrdinal.values.compactMap(\.trace)).sorted() }
   var corrections: [FailureCorrection] {
     correctionByOrdinal.values.filter { $0.delta != 0 }.sorted { $0.ordinal < $1.ordinal }
@@ -48,8 +52,17 @@ struct LateTable: Sendable {
   /// Traces that lost events: what their files say of their first events may be wrong.
   var leftTraces: [Identifier] { Set(byOrdinal.values.compactMap(\.stored)).sorted() }
 
+  // What is noted already may change again, however full the table is.
+  func mayNote(assignmentOf ordinal: Int64) -> Bool { !isFull || byOrdinal[ordinal] != nil }
+  func mayNote(voidOf child: Int64) -> Bool { !isFull || voidBefore[child] != nil }
+  func mayNote(correctionOf ordinal: Int64) -> Bool { !isFull || correctionByOrdinal[ordinal] != nil }
+
   func assignment(of ordinal: Int64) -> LateAssignment? { byOrdinal[ordinal] }
   func hasEvents(ofTrace trace: IdentifierKey) -> Bool { !(byTrace[trace] ?? []).isEmpty }
+  /// The id of a trace that some event got late. Complexity: O(1), where `events(ofTrace:)` sorts.
+  func identifier(ofTrace trace: IdentifierKey) -> Identifier? {
+    byTrace[trace]?.first.flatMap { byOrdinal[$0]?.trace }
+  }
   func events(ofTrace trace: IdentifierKey) -> [LateAssignment] {
     (byTrace[trace] ?? []).sorted().compactMap { byOrdinal[$0] }
   }
@@ -127,4 +140,16 @@ struct LateTable: Sendable {
   mutating func replaceVoids(_ change: (VoidEdge) -> VoidEdge?) {
     for (child, before) in voidBefore { voidBefore[child] = change(VoidEdge(child: child, before: before))?.before }
   }
+}
+
+/// What could not be noted of events of finished files because as much was noted as may be, since the store was opened.
+struct LateRefusals: Sendable {
+  /// Events that are not in the trace they should be in.
+  var traces = 0
+  /// Edges that go on counting, and the other ones that are not drawn for it.
+  var edges = 0
+  /// Failures that count as their file says.
+  var failures = 0
+  /// Events that wait for a cause after the next start as their file says.
+  var waiting = 0
 }

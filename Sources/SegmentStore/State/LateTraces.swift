@@ -15,11 +15,8 @@ extension StoreState {
       if event.ownsCorrelation || event.trace == trace { continue }
       let isNew = event.trace.isZero && representative(event.id, in: trace) == nil
       if isNew, !wouldCloseCycle(event, in: trace) {
-        // `put` tells that no more changes of finished files can be noted: the event goes on waiting.
-        if late.isFull, active.index.place(event.ordinal) == nil {
-          put(event, into: trace)
-          continue
-        }
+        // The event goes on waiting.
+        if !mayPut(event) { continue }
         waiting.remove(of: event.cause, inTrace: .zero) { $0.ordinal == event.ordinal }
         put(event, into: trace)
         event.trace = trace

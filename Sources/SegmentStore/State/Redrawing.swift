@@ -127,7 +127,8 @@ struct Redrawing {
       if cause == nil { state.active.index.clearCause(place) }
     } else {
       if counts != node.counted { correctFailure(event, counts: counts) }
-      if cause?.ordinal != node.edge { state.removeEdge(ofOlder: event.ordinal, wasDrawn: node.edge != nil) }
+      // An edge that its file must go on counting is not drawn a second time, and waits for nothing.
+      if cause?.ordinal != node.edge, !state.removeEdge(ofOlder: event.ordinal, wasDrawn: node.edge != nil) { return }
       if cause?.ordinal != node.edge || waits != node.waited || counts != node.counted {
         state.noteReworked(event.ordinal, event.id)
       }
@@ -139,6 +140,7 @@ struct Redrawing {
 
   private func correctFailure(_ event: KnownEvent, counts: Bool) {
     guard event.failure != .none else { return }
+    guard state.late.mayNote(correctionOf: event.ordinal) else { return state.refuse(\.failures, event.ordinal) }
     var correction =
       state.late.correction(of: event.ordinal)
       ?? FailureCorrection(
@@ -146,7 +148,7 @@ struct Redrawing {
         created: event.created)
     correction.delta += counts ? 1 : -1
     state.late.set(correction)
-    state.active.index.corrections.append(correction)
+    state.active.index.corrections[event.ordinal] = correction
   }
 }
 
@@ -154,15 +156,16 @@ extension StoreState {
   /// Notes that what files say of who waits for a cause does not hold for an event. Bounded: what is beyond stands after
   /// a restart as its file says, until its cause comes.
   func noteReworked(_ ordinal: Int64, _ id: IdentifierKey) {
-    if active.index.reworked[ordinal] == nil {
-      if reworkedCount >= LateTable.countMax {
-        log.limitedWarning(
-          "store", "more than \(LateTable.countMax) edges worked out again: event \(ordinal) is not noted")
-        return
-      }
-      reworkedCount += 1
-    }
+    if !reworked.contains(ordinal), reworked.count >= reworkedMax { return refuse(\.waiting, ordinal) }
+    reworked.insert(ordinal)
     active.index.reworked[ordinal] = id
+  }
+
+  /// Counts, and tells, that a bound keeps something from being noted of an event of a finished file.
+  func refuse(_ kind: WritableKeyPath<LateRefusals, Int>, _ ordinal: Int64) {
+    refused[keyPath: kind] += 1
+    log.limitedWarning(
+      "store", "too many changes of sealed events are noted: event \(ordinal) stays as its segment says")
   }
 
   /// How a child stood before the event that is being stored.
@@ -191,11 +194,18 @@ extension StoreState {
   }
 
   /// Takes an edge of an older file's child back; the file itself stays as it is.
-  func removeEdge(ofOlder child: Int64, wasDrawn: Bool) {
-    if active.index.healed.remove(child) != nil || !wasDrawn { return }
+  ///
+  /// - Returns: false if that cannot be noted, and the edge goes on counting.
+  func removeEdge(ofOlder child: Int64, wasDrawn: Bool) -> Bool {
+    if active.index.healed.remove(child) != nil || !wasDrawn { return true }
+    guard late.mayNote(voidOf: child) else {
+      refuse(\.edges, child)
+      return false
+    }
     let void = VoidEdge(child: child, before: active.index.firstOrdinal)
     late.set(void)
-    active.index.voidEdges.append(void)
+    active.index.voidEdges[child] = void
+    return true
   }
 
   /// Whether the file that is written holds an edge of that child.

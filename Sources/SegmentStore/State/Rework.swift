@@ -12,6 +12,7 @@ struct Rework {
   private var affected: [Int64: KnownEvent] = [:]
   /// By the id that they name as their cause.
   private var effects: [IdentifierKey: [KnownEvent]] = [:]
+  private let sealedEffects = SealedEffects()
 
   init(_ state: StoreState) { self.state = state }
 
@@ -19,13 +20,15 @@ struct Rework {
   ///   - roots: events whose trace may change.
   ///   - edgesBefore: edges of `outcome` behind this number belong to the event that is being stored.
   mutating func run(_ roots: [KnownEvent], _ outcome: AppendOutcome, edgesBefore: Int) {
+    state.sealed.keepsEverything = true
+    defer { state.sealed.keepsEverything = false }
     collect(roots)
     let changed = changedTraces()
     if changed.isEmpty { return }
     var dirty: [Int64: KnownEvent] = [:]
     var ids: Set<IdentifierKey> = []
     for (event, _) in changed where ids.insert(event.id).inserted {
-      for known in (effects[event.id] ?? state.effects(of: event.id)) + state.namesakes(of: event.id) {
+      for known in (effects[event.id] ?? state.effects(of: event.id, sealedEffects)) + state.namesakes(of: event.id) {
         dirty[known.ordinal] = known
       }
     }
@@ -42,7 +45,7 @@ struct Rework {
     while let event = pending.popLast() {
       if event.eventClass == .domain, !event.ownsCorrelation { affected[event.ordinal] = event }
       guard seen.insert(event.id).inserted else { continue }
-      let found = state.effects(of: event.id)
+      let found = state.effects(of: event.id, sealedEffects)
       effects[event.id] = found
       for effect in found where !effect.ownsCorrelation && affected[effect.ordinal] == nil {
         pending.append(effect)
@@ -84,7 +87,9 @@ struct Rework {
 
 extension StoreState {
   /// Domain events that name `id` as their cause, by ordinal; spans left out.
-  func effects(of id: IdentifierKey) -> [KnownEvent] {
+  ///
+  /// - Parameter sealed: the same for all ids that one question asks for.
+  func effects(of id: IdentifierKey, _ sealed: SealedEffects = SealedEffects()) -> [KnownEvent] {
     var found: [Int64: KnownEvent] = [:]
     func add(_ event: KnownEvent) {
       if event.cause == id, event.eventClass == .domain { found[event.ordinal] = event }
@@ -92,18 +97,12 @@ extension StoreState {
     for generation in generations {
       for place in generation.index.chainedPlaces(causedBy: id) { load(generation, place).map(add) }
     }
+    // Read once for all that is asked of the id.
+    if self.sealed.keepsEverything { forEachSealed(id: id) { _ in } }
     for segment in segments where !segment.isDamaged {
-      var traces: Set<IdentifierKey> = []
       reading(segment) { (reader) throws(StoreError) in
-        try reader.forEachEvent(withIDKey: id) { _, stored in
-          if let stored { traces.insert(stored.key) }
-          return .proceed
-        }
-        for trace in traces {
-          try reader.forEachEvent(ofTraceKey: trace) { event, stored in
-            add(known(sealed: event, stored: stored))
-            return .proceed
-          }
+        for trace in try storedTraces(of: id, segment, reader) {
+          try sealed.forEach(causedBy: id, inTrace: trace, segment, reader, self, add)
         }
         try reader.forEachEvent(causedByOutsideKey: id) { event, stored in
           add(known(sealed: event, stored: stored))
@@ -112,6 +111,21 @@ extension StoreState {
       }
     }
     return found.values.sorted { $0.ordinal < $1.ordinal }
+  }
+
+  /// The traces that a segment has events of an id in.
+  private func storedTraces(
+    of id: IdentifierKey, _ segment: SegmentHandle, _ reader: SegmentReader
+  ) throws(StoreError) -> Set<IdentifierKey> {
+    if let known = sealed.namesakes(id) {
+      return Set(known.events.filter { segment.ordinals.contains($0.ordinal) && !$0.trace.isZero }.map(\.trace))
+    }
+    var traces: Set<IdentifierKey> = []
+    try reader.forEachEvent(withIDKey: id) { _, stored in
+      if let stored { traces.insert(stored.key) }
+      return .proceed
+    }
+    return traces
   }
 
   /// All domain events of one id, their causes filled in.
@@ -126,8 +140,16 @@ extension StoreState {
     return found
   }
 
-  /// Puts an event into a trace, or out of all.
+  /// Whether an event may be put into another trace; told where not.
+  func mayPut(_ event: KnownEvent) -> Bool {
+    if active.index.place(event.ordinal) != nil || late.mayNote(assignmentOf: event.ordinal) { return true }
+    refuse(\.traces, event.ordinal)
+    return false
+  }
+
+  /// Puts an event into a trace, or out of all, if it may be.
   func put(_ event: KnownEvent, into trace: IdentifierKey) {
+    if !mayPut(event) { return }
     shortcuts.removeAll()
     if let place = active.index.place(event.ordinal) {
       active.index.clear(HotIndex.Flag.waits | HotIndex.Flag.counts, place)
@@ -139,17 +161,13 @@ extension StoreState {
       return
     }
     sealed.forgetTrace()
-    if late.isFull {
-      log.limitedWarning("store", "more than \(LateTable.countMax) late changes: event \(event.ordinal) stays as it is")
-      return
-    }
     let known = late.assignment(of: event.ordinal)
     let old = event.trace.isZero ? nil : identifier(ofTrace: event.trace)
     let assignment = LateAssignment(
       ordinal: event.ordinal, id: identifier(of: event), trace: trace.isZero ? nil : identifier(ofTrace: trace),
       stored: known == nil ? old : known?.stored)
     late.set(assignment)
-    active.index.late.append(assignment)
+    active.index.late[event.ordinal] = assignment
     if let number = active.index.traceTable.find(trace) { active.index.traceTable.setOlderFragments(number) }
   }
 }

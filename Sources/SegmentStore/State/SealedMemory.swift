@@ -14,6 +14,20 @@ struct SealedMemory {
   private var kept: SealedTrace?
   private var byID: [IdentifierKey: SealedNamesakes] = [:]
   private var count = 0
+  /// While traces are worked out again the same few questions are asked of each event: everything that is read is kept,
+  /// until they are over.
+  var keepsEverything = false {
+    didSet { if !keepsEverything { forgetFew() } }
+  }
+
+  private mutating func forgetFew() {
+    byID = byID.filter { $0.value.events.count >= Self.namesakesMin }
+    count = byID.values.reduce(0) { $0 + Self.weight($1) }
+  }
+
+  private static func weight(_ namesakes: SealedNamesakes) -> Int { max(namesakes.events.count, 1) }
+
+  func isWorthKeeping(_ eventCount: Int) -> Bool { keepsEverything || eventCount >= Self.namesakesMin }
 
   func trace(_ trace: IdentifierKey) -> SealedTrace? { trace == self.trace ? kept : nil }
 
@@ -28,13 +42,14 @@ struct SealedMemory {
   func namesakes(_ id: IdentifierKey) -> SealedNamesakes? { byID.isEmpty ? nil : byID[id] }
 
   mutating func keep(_ namesakes: SealedNamesakes, _ id: IdentifierKey) {
-    if count + namesakes.events.count > Self.namesakesMax {
+    let weight = Self.weight(namesakes)
+    if count + weight > Self.namesakesMax {
       byID = [:]
       count = 0
     }
-    if namesakes.events.count > Self.namesakesMax { return }
+    if weight > Self.namesakesMax { return }
     byID[id] = namesakes
-    count += namesakes.events.count
+    count += weight
   }
 }
 
@@ -118,7 +133,7 @@ extension StoreState {
       }
     }
     for event in events { body(effective(event)) }
-    if events.count >= SealedMemory.namesakesMin {
+    if sealed.isWorthKeeping(events.count) {
       sealed.keep(SealedNamesakes(events: events, identities: identities), id)
     }
   }

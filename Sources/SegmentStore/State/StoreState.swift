@@ -29,8 +29,11 @@ final class StoreState {
   let labels: LabelTable
   var waiting: WaitingTable
   /// Events whose edges were worked out again after their file was finished, in the catalog and not there yet.
-  var reworkedCount = 0
-  var late = LateTable()
+  var reworked: Set<Int64> = []
+  let reworkedMax: Int
+  var late: LateTable
+  /// What was not noted of finished files because the bounds were reached.
+  var refused = LateRefusals()
   var checkpoints: [CheckpointKey: SourceCheckpoint] = [:]
   var lastOrdinal: Int64 = 0
   /// Events that are to be given a trace.
@@ -46,6 +49,8 @@ final class StoreState {
   init(options: StoreOptions, log: Log) {
     labels = LabelTable(entriesMax: options.labelsMax, bytesMax: options.labelBytesMax)
     waiting = WaitingTable(countMax: options.unresolvedMax)
+    late = LateTable(countMax: options.lateMax)
+    reworkedMax = options.reworkedMax
     self.log = log
   }
 

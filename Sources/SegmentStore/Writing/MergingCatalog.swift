@@ -86,20 +86,10 @@ struct MergedLateChange {
     for merged in corrections {
       state.late.replace(correctionOf: merged.ordinal) { changed($0, from: merged) }
     }
-    let assignments = Dictionary(late.assignments.map { ($0.ordinal, $0) }, uniquingKeysWith: { first, _ in first })
-    let corrected = Dictionary(corrections.map { ($0.ordinal, $0) }, uniquingKeysWith: { first, _ in first })
     for generation in state.generations {
-      // Not left out where nothing is left: it must overwrite what an earlier entry of the same list says.
-      for place in generation.index.late.indices {
-        if let merged = assignments[generation.index.late[place].ordinal] {
-          generation.index.late[place].stored = merged.trace
-        }
-      }
-      for place in generation.index.corrections.indices {
-        if let merged = corrected[generation.index.corrections[place].ordinal] {
-          generation.index.corrections[place].delta -= merged.delta
-        }
-      }
+      // Not left out where nothing is left: it must overwrite what an older generation says, which is sealed before.
+      for merged in late.assignments { generation.index.late[merged.ordinal]?.stored = merged.trace }
+      for merged in corrections { generation.index.corrections[merged.ordinal]?.delta -= merged.delta }
     }
   }
 }

@@ -233,7 +233,7 @@ extension SegmentStore {
   /// Children in sealed segments that still wait.
   private func loadWaiting(reworked: [ReworkedEvent]) {
     var known = Set(reworked.map(\.ordinal))
-    state.reworkedCount = reworked.count
+    state.reworked = known
     for segment in state.segments {
       state.reading(segment) { (reader) throws(StoreError) in try reader.forEachHealed { known.insert($0) } }
     }

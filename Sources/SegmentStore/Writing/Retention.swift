@@ -82,6 +82,7 @@ extension SegmentStore {
           state.segmentSources[row.firstOrdinal] = nil
           state.waiting.remove(ordinals: row.firstOrdinal...row.lastOrdinal)
           state.late.remove(ordinals: row.firstOrdinal...row.lastOrdinal)
+          state.reworked = state.reworked.filter { $0 < row.firstOrdinal || $0 > row.lastOrdinal }
           for generation in state.generations { generation.index.forgetLater(row.firstOrdinal...row.lastOrdinal) }
         }
         return true

@@ -98,9 +98,9 @@ extension SegmentStore {
         try catalog.put(row)
         for source in sources { try catalog.put(source) }
         for checkpoint in checkpoints { try catalog.put(checkpoint) }
-        for assignment in generation.index.late { try catalog.put(assignment) }
-        for void in generation.index.voidEdges { try catalog.put(void) }
-        for correction in generation.index.corrections { try catalog.put(correction) }
+        for assignment in generation.index.late.values { try catalog.put(assignment) }
+        for void in generation.index.voidEdges.values { try catalog.put(void) }
+        for correction in generation.index.corrections.values { try catalog.put(correction) }
         for (ordinal, id) in generation.index.reworked { try catalog.put(ReworkedEvent(ordinal: ordinal, id: id)) }
         if !isShared { try catalog.removeHot(first: generation.file.first) }
         try reach("before-catalog-commit")

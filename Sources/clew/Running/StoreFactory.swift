@@ -44,6 +44,8 @@ extension StoreCounters {
     segmentConnections = counters.segmentConnectionCount
     segmentCacheBytes = counters.segmentCacheBytes
     segmentReleases = counters.segmentReleaseCount
+    lateChangesByKind = counters.lateChangesByKind
+    lateRefusalsByKind = counters.lateRefusalsByKind
     let operations = [
       ("append", "append"), ("sync", "fsync"), ("seal", "seal"), ("merge", "merge"), ("delete", "delete"),
     ]
