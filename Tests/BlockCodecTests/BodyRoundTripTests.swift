@@ -1,4 +1,4 @@
-import BlockCodec
+@testable import BlockCodec
 import EventModel
 import EventSource
 import TestSupport
@@ -159,6 +159,19 @@ import Testing
     let harness = BodyHarness(EventBatch(events))
     #expect(try harness.decode() == [])
     #expect(try SegmentDictionary(decoding: harness.chunks).memoryBytes < 8 << 20)
+  }
+
+  @Test func `events of a type that comes when all lists are taken come back`() throws {
+    // Every type takes a list for each of its keys, and there are 65,536 lists.
+    let data = "{" + (0..<1024).map { #""k\#($0)":\#($0)"# }.joined(separator: ",") + "}"
+    let events = (0..<70).map { TestEvent("e\($0)", stream: "s\($0)", type: "T\($0)", data: data) }
+    #expect(try BodyHarness(EventBatch(events)).decode() == [])
+  }
+
+  @Test func `the fraction of the first second that a number can tell is one`() {
+    let seconds = TimeText.floorDivide(.min, 1_000_000_000)
+    #expect(seconds == -9_223_372_037)
+    #expect(TimeText.fraction(.min, seconds, 1_000_000_000) == 145_224_192)
   }
 
   @Test func `an empty segment has an empty dictionary`() throws {

@@ -205,7 +205,10 @@ struct LastValue: BitwiseCopyable {
   @inline(__always) private mutating func putStream(_ stream: UnsafeRawBufferPointer, _ classIndex: Int) {
     var list = unsafe tables.pointee.streamLists[classIndex]
     if list == 0 {
-      list = unsafe (tables.pointee.lists.find(classIndex: classIndex, path: 0) ?? 0) + 1
+      guard let made = unsafe tables.pointee.lists.find(classIndex: classIndex, path: 0) else {
+        preconditionFailure("room is kept for the list of streams of every class")
+      }
+      list = made + 1
       unsafe tables.pointee.streamLists[classIndex] = list
     }
     unsafe withBytes(stream) { p in unsafe putString(list - 1, 0, p, stream.count) }

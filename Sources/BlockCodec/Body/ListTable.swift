@@ -29,7 +29,13 @@
     unsafe ListRecord(base: records + Int(number) * ListTable.recordBytes)
   }
 
-  /// The list of a class and a path, made if it is new; nil if there is no more room.
+  /// Asks for what most values need of records that lie together.
+  @inline(__always) func prefetch(_ first: Int, _ count: Int) {
+    for number in first..<(first + count) { unsafe Prefetch.line(records + number * ListTable.recordBytes) }
+  }
+
+  /// The list of a class and a path, made if it is new; nil if there is no more room. There is always room for the list
+  /// of a class's streams (path 0), without which no event of the class could be read again.
   mutating func find(classIndex: Int, path: UInt16) -> UInt32? {
     let key = UInt32(classIndex) << 16 | UInt32(path)
     var place = unsafe index.place(UInt64(key) &* 0x9e37_79b9_7f4a_7c15 >> 20)
@@ -39,7 +45,8 @@
       if unsafe self[entry - 1].owner == key { return entry - 1 }
       place = unsafe index.next(place)
     }
-    guard unsafe count < BodyLimit.lists else { return nil }
+    let kept = path == 0 ? 0 : BodyLimit.ownClasses + 1
+    guard unsafe count < BodyLimit.lists - kept else { return nil }
     unsafe index.table[place] = unsafe UInt32(count + 1)
     if unsafe count == capacity { unsafe grow() }
     unsafe (records + count * ListTable.recordBytes).initializeMemory(

@@ -65,6 +65,12 @@ enum TimeText {
     return value % divisor < 0 ? quotient - 1 : quotient
   }
 
+  /// What of `value` is beyond whole `seconds`, its floor: 0 to `unit` - 1. The product may leave the range of 64 bits, at
+  /// the very beginning of time, and comes back with the difference.
+  @inline(__always) static func fraction(_ value: Int64, _ seconds: Int64, _ unit: Int64) -> UInt64 {
+    UInt64(value &- seconds &* unit)
+  }
+
   /// Writes `YYYY-MM-DD`; the day must be in `dayRange`.
   @inline(__always) static func writeDate(_ days: Int64, _ o: UnsafeMutablePointer<UInt8>) {
     let z = Int(days) + 719_468 + 146_097

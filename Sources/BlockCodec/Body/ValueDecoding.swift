@@ -308,7 +308,7 @@ extension DecodedBlock {
     var end = 19
     if digits > 0 {
       unsafe o[19] = 0x2e
-      unsafe TimeText.writeDigits(UInt64(value - seconds * unit), digits, o + 20)
+      unsafe TimeText.writeDigits(TimeText.fraction(value, seconds, unit), digits, o + 20)
       end = 20 + digits
     }
     switch form % 40 / 10 {
