@@ -63,6 +63,8 @@ extension SegmentStore {
   private func drop(_ names: [String]) throws(StoreError) {
     for name in names {
       let handle = lock.withLock { state.segments.first { $0.name == name } }
+      // What was set aside is open, too: to say of its events that they are stored, which ends here.
+      let aside = lock.withLock { state.aside.first { $0.name == name } }
       guard let row = handle?.row ?? lock.withLock({ state.quarantined.first { $0.name == name } }) else { continue }
       try reach("retention-begins")
       // The catalog is held until memory says the same: a merge of this segment must not come between.
@@ -79,6 +81,7 @@ extension SegmentStore {
           state.dropped = dropped
           state.segments.removeAll { $0.name == name }
           state.quarantined.removeAll { $0.name == name }
+          state.aside.removeAll { $0.name == name }
           state.segmentSources[row.firstOrdinal] = nil
           state.waiting.remove(ordinals: row.firstOrdinal...row.lastOrdinal)
           state.late.remove(ordinals: row.firstOrdinal...row.lastOrdinal)
@@ -88,7 +91,7 @@ extension SegmentStore {
         return true
       }
       guard isGone else { continue }
-      if let handle {
+      if let handle = handle ?? aside {
         handle.retire()
       } else {
         try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }

@@ -80,6 +80,25 @@ import TraceStore
     run.close()
   }
 
+  @Test func `what retention deleted of a damaged segment is no duplicate any more, and its file is gone`() throws {
+    let connection = try Connection(path, .readWrite, files: run.disk.mount())
+    try connection.execute("UPDATE sketches SET crc = crc + 1")
+    connection.close()
+    run.disk.reboot(.kill)
+    run.options.retention.age = .seconds(50)
+    try run.open()
+    _ = try run.store.handlerStatistics(in: .all)
+    let before = try run.store.append(FaultLoopTests.batches(1...30))[0]
+    #expect(before.duplicateCount == 30)
+    run.clock.advance(seconds: 1000)
+    try run.applyRetention()
+    #expect(!run.isDegraded)
+    #expect(!run.disk.mount().exists(path))
+    let after = try run.store.append(FaultLoopTests.batches(1...30))[0]
+    #expect(after.accepted.count == 30 && after.duplicateCount == 0)
+    run.close()
+  }
+
   @Test(arguments: [false, true])
   func `what was stored while its causes were away has them once they are back`(isSealed: Bool) throws {
     run.disk.refuse(path, code: Self.inputOutput)
