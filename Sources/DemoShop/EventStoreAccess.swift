@@ -110,6 +110,7 @@ final class OpenCall {
     close()
     let problem = EventStoreAccess.problem(status, node.server)
     if node.follow(status) { throw ShopProblem("\(node.server) leads: going on there") }
+    node.fail()
     throw problem
   }
 }

@@ -4,8 +4,12 @@ import Glibc
 public enum CurrentProcess {
   public static var identifier: Int32 { getpid() }
 
-  /// Processors that this process may run on, at least 1.
-  public static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+  /// How many threads can run at one time, at least 1: the processors that the calling thread may run on, and no more
+  /// than its control group has time for.
+  public static var coreCount: Int {
+    let processors = Processors.allowedHere ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    return max(1, min(processors, Processors.quotaHere ?? .max))
+  }
 
   /// The value of an environment variable; nil where it is not set, or is no UTF-8.
   public static func environment(_ name: String) -> String? {

@@ -101,19 +101,33 @@ final class TreeCache: @unchecked Sendable {
     let own = Loading()
     if let known = try known(key, orBegin: own, turn) { return known }
     defer { end(own, key, nil) }
-    if lock.withLock({ knownHuge.contains(correlation) }) { return try loadHuge(key, nil, own, turn) }
+    if !lock.withLock({ knownHuge.contains(correlation) }),
+      let tree = try usual(key, &payloads, payloadBytesMax: payloadBytesMax)
+    {
+      end(own, key, tree)
+      return tree
+    }
+    return try loadHuge(key, own, turn)
+  }
+
+  /// The tree of a trace; nil if it turns out huge. Then what was read is let go, and read again in the turn of huge ones:
+  /// any number of requests may wait for that, and none of them holds a trace meanwhile.
+  private func usual(
+    _ key: Key, _ payloads: inout TracePayloads?, payloadBytesMax: Int
+  ) throws(APIError) -> CachedTree? {
     let contents: TraceContents
     if payloadBytesMax > 0 {
       (contents, payloads) = try reading { () throws(StoreError) in
-        try reader.trace(correlation, withPayloadsUpTo: payloadBytesMax)
+        try reader.trace(key.correlation, withPayloadsUpTo: payloadBytesMax)
       }
     } else {
       contents = try read(key)
     }
-    if contents.records.count > hugeEvents { return try loadHuge(key, contents, own, turn) }
-    let tree = try assemble(contents, key)
-    end(own, key, tree)
-    return tree
+    if contents.records.count > hugeEvents {
+      payloads = nil
+      return nil
+    }
+    return try assemble(contents, key)
   }
 
   /// A tree that is kept, or that another request reads at the moment: it is read once for all that want it. Nil if
@@ -142,18 +156,13 @@ final class TreeCache: @unchecked Sendable {
     return tree
   }
 
-  /// - Parameter contents: nil if they are not read yet.
-  private func loadHuge(
-    _ key: Key, _ contents: TraceContents?, _ own: Loading, _ turn: Gate.Pass?
-  ) throws(APIError) -> CachedTree {
+  private func loadHuge(_ key: Key, _ own: Loading, _ turn: Gate.Pass?) throws(APIError) -> CachedTree {
     lock.withLock {
       if knownHuge.count >= 1_000 { knownHuge.removeAll() }
       knownHuge.insert(key.correlation)
     }
     return try outside(turn) { () throws(APIError) in
-      let tree = try huge.pass { () throws(APIError) in
-        if let contents { try assemble(contents, key) } else { try assemble(try read(key), key) }
-      }
+      let tree = try huge.pass { () throws(APIError) in try assemble(try read(key), key) }
       end(own, key, tree)
       return tree
     }

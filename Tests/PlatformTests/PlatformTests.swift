@@ -1,7 +1,8 @@
 import EventModel
-import Platform
 import TestSupport
 import Testing
+
+@testable import Platform
 
 @Suite("Platform") struct PlatformTests {
   @Test func `a queue keeps order, waits while full, and ends when closed`() {
@@ -92,6 +93,38 @@ import Testing
     #expect(try !second.tryLockExclusively())
     first.close()
     #expect(try second.tryLockExclusively())
+  }
+
+  @Test(
+    arguments: [
+      ("Name:\tclew\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1\n", 2), ("Cpus_allowed:\tff,00000001\n", 9),
+      ("Cpus_allowed:\t0\n", nil), ("Cpus_allowed:\tx\n", nil), ("", nil),
+    ] as [(String, Int?)])
+  func `the processors that a thread may run on are counted`(status: String, count: Int?) {
+    #expect(Processors.allowed(status: status) == count)
+    #expect(CurrentProcess.coreCount >= 1)
+  }
+
+  @Test(
+    arguments: [
+      ("0::/\n", ["/sys/fs/cgroup/cpu.max": "150000 100000\n"], 2),
+      ("0::/a/b\n", ["/sys/fs/cgroup/a/cpu.max": "50000 100000", "/sys/fs/cgroup/a/b/cpu.max": "400000 100000"], 1),
+      ("0::/a\n", ["/sys/fs/cgroup/a/cpu.max": "max 100000\n"], nil),
+      ("0::/a\n", ["/sys/fs/cgroup/a/cpu.max": "rubbish"], nil),
+      (
+        "4:memory:/x\n3:cpu,cpuacct:/x\n",
+        ["/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "300000", "/sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000"], 3
+      ),
+      (
+        "3:cpu:/\n", ["/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1", "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"],
+        nil
+      ),
+      ("", [:], nil),
+    ] as [(String, [String: String], Int?)])
+  func `the smallest quota of a control group and those above it counts`(
+    groups: String, files: [String: String], processors: Int?
+  ) {
+    #expect(Processors.smallestQuota(groups: groups) { files[$0] } == processors)
   }
 
   @Test func `no input breaks a line of the log, and a flood is cut`() {

@@ -108,6 +108,22 @@ private let wide: [TestEvent] =
     #expect(api.api.trees.eventCount == 2_000)
   }
 
+  @Test func `a trace that turns out huge is let go, and read when its turn comes`() throws {
+    let api = try TestAPI(events("t", 200)) { $0.hugeTraceEvents = 100 }
+    var passes = try [api.api.trees.huge.enter(), api.api.trees.huge.enter()]
+    let count = Locked<Int?>(nil)
+    let reader = WorkerThread(name: "reader") {
+      let answer = api.get("/api/v1/traces/t?limit=5")
+      count.withLock { $0 = answer.json["eventCount"]?.int }
+    }
+    #expect(eventually { api.api.trees.huge.figures.waiting == 1 })
+    _ = try api.store.append([SourceBatch(events("t", 300), source: "default")])
+    passes = []
+    reader.join()
+    #expect(count.withLock { $0 } == 300)
+    #expect(passes.isEmpty)
+  }
+
   @Test func `a full gate sends callers away after their wait`() throws {
     let gate = Gate("tests", places: 1, waitSeconds: 0.01, what: "tests")
     do {
