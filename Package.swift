@@ -45,12 +45,13 @@ let package = Package(
     .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
     .systemLibrary(name: "CMalloc"),
+    .systemLibrary(name: "CPrefetch"),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
 
     // Level 1: small types around the operating system, and the pure cores.
     library("Platform", ["EventModel", "CMalloc"]),
     library("Compression", ["CZlib", "CDeflate"]),
-    library("BlockCodec", ["EventModel", "Compression"], exclude: ["BODY.md"]),
+    library("BlockCodec", ["EventModel", "Compression", "CPrefetch"], exclude: ["BODY.md"]),
     library("TraceStore", ["EventModel", "WireFormats"]),
     library("TraceAssembly", ["EventModel"]),
     library("HandlerMetrics", ["EventModel", "PrometheusText"]),

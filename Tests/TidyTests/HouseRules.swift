@@ -10,7 +10,7 @@ private let allowedImports: [String: Set<String>] = {
     "EventModel": [], "WireFormats": [], "PrometheusText": [],
     "Platform": ["EventModel", "Glibc", "CMalloc", "Synchronization"],
     "Compression": ["CZlib", "CDeflate"],
-    "BlockCodec": ["EventModel", "Compression"],
+    "BlockCodec": ["EventModel", "Compression", "CPrefetch"],
     "TraceStore": ["EventModel", "WireFormats", "Synchronization"],
     "TraceAssembly": ["EventModel"],
     "HandlerMetrics": ["EventModel", "PrometheusText"],

@@ -30,6 +30,7 @@ public import EventModel
   var traceKey = IdentifierKey.zero
   var traceIsUUID = false
   var runFlags: UInt64 = 0
+  var typesOfRun: ContiguousArray<UInt32> = []
   private var isOpen = false
 
   // The block.

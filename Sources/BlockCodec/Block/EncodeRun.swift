@@ -23,7 +23,13 @@ extension BlockEncoder {
     streamCache.removeAll()
     unsafe trace.withUnsafeBytes { unsafe body.beginTrace($0, isUUID: traceIsUUID) }
     var foreign: Int?
-    for place in 0..<count { encode(place, first, &foreign) }
+    typesOfRun.removeAll(keepingCapacity: true)
+    for place in 0..<count { typesOfRun.append(encodeHead(place, first, &foreign)) }
+    body.expect(typeNumber: typesOfRun[0])
+    for place in 0..<count {
+      if place &+ 1 < count { body.expect(typeNumber: typesOfRun[place &+ 1]) }
+      body.append(view(place), typeNumber: typesOfRun[place])
+    }
   }
 
   /// Runs of so many events are searched one by one.
@@ -101,7 +107,8 @@ extension BlockEncoder {
     return unsafe isUUID || trace.withUnsafeBytes { unsafe sameBytes($0.baseAddress!, bytes.baseAddress!, bytes.count) }
   }
 
-  private func encode(_ place: Int, _ first: Int, _ foreign: inout Int?) {
+  /// - Returns: the number of the event's type.
+  private func encodeHead(_ place: Int, _ first: Int, _ foreign: inout Int?) -> UInt32 {
     let event = view(place)
     let flags = event.flags
     unsafe appendID(event.idBytes, isUUID: flags.contains(.idIsUUID))
@@ -116,7 +123,7 @@ extension BlockEncoder {
     let number = appendKind(event, form, context(of: parent, first + place))
     appendPosition(event)
     let isLocal = number & BlockHead.localKindFlag != 0
-    body.append(event, typeNumber: isLocal ? SegmentKinds.otherType : kinds.typeNumbers[Int(number)])
+    return isLocal ? SegmentKinds.otherType : kinds.typeNumbers[Int(number)]
   }
 
   @inline(__always) private func appendPosition(_ event: EventView) {

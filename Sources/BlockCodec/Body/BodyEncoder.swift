@@ -36,6 +36,11 @@ public import EventModel
     unsafe block.pointee.append(event, typeNumber: typeNumber)
   }
 
+  /// Says of what type the event behind the next one is, so that what is known of the type is on its way meanwhile.
+  @inline(__always) func expect(typeNumber: UInt32) {
+    unsafe block.pointee.tables.pointee.prefetchLists(ofType: typeNumber)
+  }
+
   /// About what the columns of the block have become so far, before compression. Complexity: O(keys).
   public var columnBytes: Int { unsafe block.pointee.columnBytes }
 

@@ -30,6 +30,9 @@ struct PartState: BitwiseCopyable {
   /// The node above the first pieces; 0 before there is any.
   var root: UInt32 = 0
   var rankCount: UInt32 = 0
+  /// The lists that its first shape brought along, and what came right behind them: those of most of its values.
+  var firstList: UInt32 = 0
+  var listCount: UInt32 = 0
 }
 
 // All of it mutates, so that nothing copies the tables.
@@ -157,6 +160,7 @@ extension DictionaryTables {
     guard unsafe shapes.count < BodyLimit.shapes, unsafe part.pointee.rankCount < 65_000,
       unsafe slotCount + slots + 1 <= BodyLimit.slots, unsafe nodes.count + slots + 2 <= Self.nodesMax
     else { return nil }
+    let listsBefore = unsafe lists.count
     for slot in 0..<slots {
       let path = unsafe templatePaths[Int(template.firstPath) + slot]
       guard let list = unsafe lists.find(classIndex: classIndex, path: path) else { return nil }
@@ -174,6 +178,7 @@ extension DictionaryTables {
         template: number, leaf: leaf, slotCount: UInt16(slots), rank: UInt16(part.pointee.rankCount)))
     unsafe shapeOwners.append(owner)
     unsafe part.pointee.rankCount += 1
+    unsafe part.pointee.note(lists: listsBefore..<lists.count)
     return unsafe shapes.count - 1
   }
 
@@ -228,5 +233,24 @@ extension DictionaryTables {
     let number = unsafe UInt32(nodes.count - 1)
     unsafe link(number)
     return number
+  }
+}
+
+extension PartState {
+  fileprivate mutating func note(lists added: Range<Int>) {
+    if listCount == 0 { firstList = UInt32(added.lowerBound) }
+    if Int(firstList) + Int(listCount) == added.lowerBound { listCount += UInt32(added.count) }
+  }
+}
+
+extension DictionaryTables {
+  /// Asks for what the values of the next event are going to be compared with first, if it is of that type.
+  @inline(__always) func prefetchLists(ofType typeNumber: UInt32) {
+    let index = min(Int(typeNumber), BodyLimit.ownClasses)
+    guard unsafe index < streamLists.count else { return }
+    for part in (2 * index)...(2 * index + 1) {
+      let state = unsafe parts[part]
+      unsafe lists.prefetch(Int(state.firstList), min(Int(state.listCount), 32))
+    }
   }
 }

@@ -1,3 +1,4 @@
+import BlockCodec
 import EventModel
 import TraceStore
 
@@ -81,8 +82,6 @@ import TraceStore
   let traceTable = TraceTable()
   let hash = HotHash.ofProcess
   private let storage: UnsafeMutablePointer<Storage>
-  /// What `touchTables` adds up, so that it is not left out; the writer's alone, which no reader reads.
-  private let touched: UnsafeMutablePointer<UInt32>
   /// Children in older files whose cause arrived with this one.
   var healed = HealedEdges()
   /// Events of older files that got their trace while this one was written; these and the next by ordinal, each once.
@@ -102,8 +101,6 @@ import TraceStore
   init(firstOrdinal: Int64) {
     self.firstOrdinal = firstOrdinal
     unsafe storage = .allocate(capacity: 1)
-    unsafe touched = .allocate(capacity: 1)
-    unsafe touched.initialize(to: 0)
     let slabs = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: Self.slabCount)
     unsafe slabs.initialize(repeating: nil, count: Self.slabCount)
     unsafe storage.initialize(to: Storage(slabs: slabs))
@@ -116,7 +113,6 @@ import TraceStore
     unsafe storage.pointee.streams.free()
     unsafe storage.deinitialize(count: 1)
     unsafe storage.deallocate()
-    unsafe touched.deallocate()
   }
 
   var count: Int { unsafe storage.pointee.count }
@@ -238,9 +234,9 @@ import TraceStore
     return place
   }
 
-  // Apart, so that what happens for every event captures nothing.
+  // Apart, so that what happens for every event captures nothing. The last event is being added.
   @inline(never) private func growIDs() {
-    unsafe storage.pointee.ids.grow { hash.key(id(Int($0))) }
+    unsafe storage.pointee.ids.rebuild(of: count - 1) { has(Flag.repeats, Int($0)) ? nil : hash.key(id(Int($0))) }
   }
 
   private func addRepeated(_ place: Int, _ first: Int, _ draft: UnsafePointer<HotDraft>) {
@@ -265,19 +261,18 @@ import TraceStore
   }
 
   /// Brings into the cache what `add` and the look-ups of this event are going to touch.
-  @inline(__always) func touchTables(_ draft: UnsafePointer<HotDraft>) {
-    var sum = unsafe storage.pointee.ids.touch(draft.pointee.idHash)
-    unsafe sum &+= storage.pointee.streams.touch(draft.pointee.streamHash)
-    unsafe sum &+= storage.pointee.ids.touch(draft.pointee.causeHash)
-    unsafe sum &+= traceTable.touch(draft.pointee.correlationHash)
-    unsafe touched.pointee &+= sum
+  @inline(__always) func prefetchTables(_ draft: UnsafePointer<HotDraft>) {
+    unsafe storage.pointee.ids.prefetch(draft.pointee.idHash)
+    unsafe storage.pointee.streams.prefetch(draft.pointee.streamHash)
+    unsafe storage.pointee.ids.prefetch(draft.pointee.causeHash)
+    unsafe traceTable.prefetch(draft.pointee.correlationHash)
   }
 
-  /// As `touchTables`, for the rows that the tables name.
-  @inline(__always) func touchRows(_ draft: UnsafePointer<HotDraft>) {
-    var sum = unsafe traceTable.touchRow(draft.pointee.correlationHash)
-    if let cause = unsafe storage.pointee.ids.guess(draft.pointee.causeHash) { sum &+= word(Int(cause)) }
-    unsafe touched.pointee &+= sum
+  /// As `prefetchTables`, for the rows that the tables name.
+  @inline(__always) func prefetchRows(_ draft: UnsafePointer<HotDraft>) {
+    unsafe traceTable.prefetchRow(draft.pointee.correlationHash)
+    guard let cause = unsafe storage.pointee.ids.guess(draft.pointee.causeHash) else { return }
+    unsafe Prefetch.ends(row(Int(cause)), Row.bytes)
   }
 
   // MARK: Finding

@@ -1,3 +1,5 @@
+import BlockCodec
+
 /// Open addressing over numbers below 2^24 with 8 bits of their hash beside each, so that a question touches one cache
 /// line and, but for one entry in 256, no row that it is not after. Nothing is ever removed.
 ///
@@ -52,12 +54,31 @@
     unsafe slots[index] = Self.tag(hash) | number
   }
 
-  @inline(never) mutating func grow(_ hashOf: (UInt32) -> UInt64) {
-    let old = unsafe slots
-    let oldSize = size
+  /// A table twice as large, of the numbers below `count` that have a hash, in their order: what the hashes are made of
+  /// is read from front to back, which is better than the table where it is the larger memory of the two.
+  @inline(__always) mutating func rebuild(of count: Int, _ hashOf: (UInt32) -> UInt64?) {
+    unsafe slots.deallocate()
+    makeLarger()
+    used = 0
+    var first = 0
+    while first < count {
+      let end = min(first + 64, count)
+      for number in first..<end { if let hash = hashOf(UInt32(number)) { prefetch(hash) } }
+      for number in first..<end { if let hash = hashOf(UInt32(number)) { insertIntoRoom(hash, UInt32(number)) } }
+      first = end
+    }
+  }
+
+  private mutating func makeLarger() {
     size *= 2
     unsafe slots = .allocate(capacity: size)
     unsafe slots.initialize(repeating: Self.empty, count: size)
+  }
+
+  @inline(never) private mutating func grow(_ hashOf: (UInt32) -> UInt64) {
+    let old = unsafe slots
+    let oldSize = size
+    makeLarger()
     for index in 0..<oldSize where unsafe old[index] != Self.empty {
       let number = unsafe old[index] & ~Self.tagMask
       place(hashOf(number), number)
@@ -77,10 +98,10 @@
     }
   }
 
-  /// Brings what a later question needs into the cache; the value has no meaning.
-  @inline(__always) func touch(_ hash: UInt64) -> UInt32 { unsafe slots[home(hash)] }
+  /// Asks for what a later question reads first.
+  @inline(__always) func prefetch(_ hash: UInt64) { unsafe Prefetch.line(slots + home(hash)) }
 
-  /// The first number under that tag, to touch its row.
+  /// The first number under that tag, to prefetch its row.
   @inline(__always) func guess(_ hash: UInt64) -> UInt32? { find(hash) { _ in true } }
 }
 
@@ -141,9 +162,7 @@
     return nil
   }
 
-  @inline(__always) func touch(_ hash: UInt64) -> UInt32 {
-    unsafe UInt32(truncatingIfNeeded: slots[home(hash)])
-  }
+  @inline(__always) func prefetch(_ hash: UInt64) { unsafe Prefetch.line(slots + home(hash)) }
 
   private mutating func grow() {
     let old = unsafe slots

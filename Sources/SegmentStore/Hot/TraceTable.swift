@@ -1,3 +1,4 @@
+import BlockCodec
 import EventModel
 
 /// The traces of one hot file, by number from 1: 28 bytes for each, and its slot.
@@ -68,10 +69,11 @@ import EventModel
     unsafe storage.pointee.slots.find(hash) { self.key($0 + 1) == key }.map { $0 + 1 }
   }
 
-  /// Brings what `find` needs into the cache.
-  @inline(__always) func touch(_ hash: UInt64) -> UInt32 { unsafe storage.pointee.slots.touch(hash) }
-  @inline(__always) func touchRow(_ hash: UInt64) -> UInt32 {
-    unsafe storage.pointee.slots.guess(hash).map { word($0 + 1) } ?? 0
+  /// Asks for what `find` needs, first the slot, then the row.
+  @inline(__always) func prefetch(_ hash: UInt64) { unsafe storage.pointee.slots.prefetch(hash) }
+  @inline(__always) func prefetchRow(_ hash: UInt64) {
+    guard let index = unsafe storage.pointee.slots.guess(hash) else { return }
+    unsafe Prefetch.ends(row(index + 1), Row.bytes)
   }
 
   /// - Precondition: the trace has no number yet.

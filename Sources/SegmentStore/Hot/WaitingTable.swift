@@ -63,7 +63,21 @@ struct WaitingTable {
       usedCount += 1
     }
 
-    var isFull: Bool { (usedCount + 1) * 4 > heads.count * 3 }
+    /// Most questions are of causes that nobody waits for: they end at the first empty slot, which must be near.
+    var isFull: Bool { (usedCount + 1) * 8 > heads.count * 5 }
+
+    /// A removed slot before an empty one says no more than an empty one.
+    mutating func remove(_ slot: Int) {
+      let mask = heads.count - 1
+      heads[slot] = WaitingTable.removed
+      guard heads[(slot + 1) & mask] == WaitingTable.empty else { return }
+      var last = slot
+      while heads[last] == WaitingTable.removed {
+        heads[last] = WaitingTable.empty
+        usedCount -= 1
+        last = (last - 1) & mask
+      }
+    }
 
     mutating func rebuild(_ hashOf: (UInt32) -> UInt64) {
       let all = heads.filter { $0 < WaitingTable.removed }
@@ -200,14 +214,14 @@ struct WaitingTable {
       }
       index = entry.nextInGroup
     }
-    groups.heads[slot] = head == Self.end ? Self.removed : head
+    if head == Self.end { groups.remove(slot) } else { groups.heads[slot] = head }
   }
 
   /// Takes an entry out of the list of its cause.
   private mutating func unlink(_ index: UInt32, _ entry: Entry) {
     if entry.previous == Self.end {
       if let slot = causes.find(entry.child.cause.mixed, where: { $0 == index }) {
-        causes.heads[slot] = entry.next == Self.end ? Self.removed : entry.next
+        if entry.next == Self.end { causes.remove(slot) } else { causes.heads[slot] = entry.next }
       }
     } else {
       entries[Int(entry.previous)].next = entry.next

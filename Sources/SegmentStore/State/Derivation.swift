@@ -7,16 +7,16 @@ import TraceStore
 /// that was told is not told again; one that a later arrival makes wrong is taken back and drawn anew (`Redrawing`).
 /// Called for every event after it was written, and again for every event of a hot file when the store is opened.
 extension StoreState {
-  /// Adds stored events to the newest generation. Everything the tables are going to be asked is touched first: many
-  /// cache misses at one time cost little more than one.
+  /// Adds stored events to the newest generation. Everything the tables are going to be asked is asked for first:
+  /// many cache misses at one time cost little more than one.
   ///
   /// - Parameter frames: where the drafts' frames lie.
   func derive(
     from drafts: UnsafePointer<HotDraft>, count: Int, frames: UnsafeRawPointer, _ outcome: inout AppendOutcome
   ) {
     let index = active.index
-    for number in 0..<count { unsafe index.touchTables(drafts + number) }
-    for number in 0..<count { unsafe index.touchRows(drafts + number) }
+    for number in 0..<count { unsafe index.prefetchTables(drafts + number) }
+    for number in 0..<count { unsafe index.prefetchRows(drafts + number) }
     for number in 0..<count {
       let draft = unsafe drafts + number
       if unsafe draft.pointee.offset == 0 { index.beginChunk() }

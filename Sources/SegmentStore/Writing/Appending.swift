@@ -1,3 +1,4 @@
+import BlockCodec
 public import EventModel
 import Platform
 public import TraceStore
@@ -5,6 +6,8 @@ public import TraceStore
 extension SegmentStore {
   /// Events indexed while holding the lock once: readers wait for no more than these.
   private static let eventsPerLock = 64
+  /// What the index needs of an event is asked for so many events before it is read: the reader's thread wrote it.
+  private static let eventsAhead = 4
   /// The largest event that can be sealed.
   private static let frameBytesMax = SegmentLimits.frameBytesMax
 
@@ -62,6 +65,7 @@ extension SegmentStore {
   private func makeDrafts(_ events: EventBatch, _ source: UInt32, _ files: Files) {
     let hash = HotHash.ofProcess
     events.forEach { (place, event) in
+      events.prefetchFrame(place + Self.eventsAhead)
       let label = state.labels.find(event, source: source) ?? newLabel(event, source)
       let draft = unsafe plan.candidate(place)
       unsafe draft.initialize(to: HotDraft(event, source: source, label: label, hash: hash))
@@ -69,7 +73,7 @@ extension SegmentStore {
     }
     let last = files.generations.count - 1
     for index in 0..<events.count {
-      unsafe files.generations[last].index.touchTables(UnsafePointer(plan.candidate(index)))
+      unsafe files.generations[last].index.prefetchTables(UnsafePointer(plan.candidate(index)))
     }
     for generation in files.generations.dropLast() {
       for index in 0..<events.count {
@@ -320,5 +324,16 @@ extension SegmentStore {
     transactionsSinceLook.withLock { $0 += 1 }
     guard transactionsSinceLook.withLock({ $0 }) % 256 == 0 else { return }
     if file.walBytes > bound { file.checkpoint() }
+  }
+}
+
+extension EventBatch {
+  /// Asks for the header of a frame and the names behind it, as far as they usually go.
+  @inline(__always) fileprivate func prefetchFrame(_ index: Int) {
+    if index >= count { return }
+    let start = offsets[index]
+    unsafe bytes.withUnsafeBytes { all in
+      unsafe Prefetch.lines(all.baseAddress.unsafelyUnwrapped + start, min(all.count - start, 256), max: 4)
+    }
   }
 }
