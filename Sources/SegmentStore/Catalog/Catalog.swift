@@ -242,6 +242,15 @@ final class Catalog {
     try connection.execute("DELETE FROM hot WHERE first_ordinal=\(first)")
   }
 
+  /// What segments that were set aside may have left out has been found.
+  func removeNotes(aside names: Set<String>) throws(StoreError) {
+    let delete = try connection.prepare("DELETE FROM meta WHERE key=?")
+    for name in names {
+      try delete.bind(1, CatalogRow.Meta(wasAside: name).key)
+      try delete.run()
+    }
+  }
+
   func execute(_ sql: String) throws(StoreError) { try connection.execute(sql) }
 
   func hasSegment(_ name: String) throws(StoreError) -> Bool {

@@ -73,8 +73,10 @@ enum CatalogRow {
     static let assignmentsWereMerged = "assignments_were_merged"
     /// The catalog was given every table of this program: one that is missing was lost.
     static let tablesAreComplete = "tables_are_complete"
-    /// Segments were set aside, and events were stored whose causes may be in them.
-    static let segmentsWereAside = "segments_were_aside"
+    /// Before the name of a segment that was set aside: events were stored whose causes may be in it.
+    private static let wasAside = "segment_was_aside:"
+    /// The same without saying which segment, as builds between releases wrote it.
+    private static let someWereAside = "segments_were_aside"
 
     /// Those that are not known were written by a newer program, and say nothing to this one.
     var key: String
@@ -88,8 +90,19 @@ enum CatalogRow {
       self.value = value
     }
 
+    /// - Parameter name: of a segment; "" for any.
+    init(wasAside name: String) {
+      self.init(key: name.isEmpty ? Self.someWereAside : Self.wasAside + name, value: 1)
+    }
+
     init?(_ statement: Statement) {
       self.init(key: statement.text(0), value: statement.integer(1))
+    }
+
+    /// The segment that a key tells of; "" for any, nil if it tells of something else.
+    static func nameAside(_ key: String) -> String? {
+      if key == someWereAside { return "" }
+      return key.hasPrefix(wasAside) ? String(key.dropFirst(wasAside.utf8.count)) : nil
     }
 
     var values: [RowValue] {

@@ -177,7 +177,11 @@ struct Repair {
     live.state = .live
     live.reason = ""
     let restored = live
-    change { (catalog) throws(StoreError) in try catalog.put(restored) }
+    change { (catalog) throws(StoreError) in
+      // The next start looks for what was missed while it was aside.
+      try catalog.put(CatalogRow.Meta(wasAside: restored.name))
+      try catalog.put(restored)
+    }
   }
 
   /// The first thing that is wrong with a segment.

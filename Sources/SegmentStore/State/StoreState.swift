@@ -21,10 +21,12 @@ final class StoreState {
   var segmentSources: [Int64: [SegmentSource]] = [:]
   /// A merged file says of some events another trace than the one they were stored with.
   var assignmentsWereMerged = false
-  /// Children may wait for causes that are stored: those were in segments that were set aside.
-  var segmentsWereAside = false
-  /// Of those children, the ones that files list as waiting for something that is stored.
-  var mayHaveMissed: [MissedChild] = []
+  /// Segments that were set aside, as the catalog notes them: what was stored since may lack what follows from them.
+  var notedAside: Set<String> = []
+  /// Of those, the ones that are read again: while a start looks for what was missed.
+  var homecoming: Homecoming?
+  /// Of those, the ones of which all was found: their notes go with the sealing of the hot file that begins there.
+  var settledAside: (names: Set<String>, first: Int64)?
   var sources = SourceTable()
   let labels: LabelTable
   var waiting: WaitingTable
@@ -68,6 +70,9 @@ final class StoreState {
     for range in dropped.ranges { parts.append(.droppedByRetention(ordinals: range.first...range.last)) }
     return parts
   }
+
+  /// Segments from which no answer comes.
+  var asideNames: [String] { quarantined.map(\.name) + segments.filter(\.isDamaged).map(\.name) }
 
   /// Whether this segment is a part of the store, damaged or not.
   func hasFile(_ name: String) -> Bool {
@@ -185,9 +190,6 @@ final class StoreState {
     return isTraceStoredBefore(trace)
   }
 }
-
-/// A child that waits for a cause. Its file gives its id, or its trace.
-typealias MissedChild = (ordinal: Int64, id: IdentifierKey?, trace: IdentifierKey?)
 
 /// Names as bytes: Swift takes texts for equal that only look the same.
 struct CheckpointKey: Hashable {

@@ -38,7 +38,7 @@ extension SegmentStore {
     state.dropped = contents.dropped
     state.lost = contents.lost
     state.segmentSources = Dictionary(grouping: contents.segmentSources, by: \.firstOrdinal)
-    state.segmentsWereAside = contents.flags.contains(CatalogRow.Meta.segmentsWereAside)
+    state.notedAside = Set(contents.flags.compactMap { CatalogRow.Meta.nameAside($0) })
     state.assignmentsWereMerged = contents.flags.contains(CatalogRow.Meta.assignmentsWereMerged)
     var last: Int64 = contents.dropped.ranges.map(\.last).max() ?? 0
     last = max(last, contents.segments.map(\.lastOrdinal).max() ?? 0)
@@ -136,10 +136,7 @@ extension SegmentStore {
           keepAside(row)
           continue
         }
-        row.state = .live
-        row.reason = ""
-        let restored = row
-        try withCatalog { (catalog) throws(StoreError) in try catalog.put(restored) }
+        try restore(&row)
         log.info("store", "\(row.name) was set aside as damaged, and is whole: it is a part of the store again")
       }
       do {
@@ -162,6 +159,21 @@ extension SegmentStore {
       }
     }
     state.segments.sort { $0.row.firstOrdinal < $1.row.firstOrdinal }
+    noteAside()
+  }
+
+  /// A segment is live again. An older program, which noted nothing, may have stored events while it was not.
+  private func restore(_ row: inout CatalogSegment) throws(StoreError) {
+    row.state = .live
+    row.reason = ""
+    let restored = row
+    try withCatalog { (catalog) throws(StoreError) in
+      try catalog.transaction { () throws(StoreError) in
+        try catalog.put(CatalogRow.Meta(wasAside: restored.name))
+        try catalog.put(restored)
+      }
+    }
+    state.notedAside.insert(row.name)
   }
 
   /// What was set aside still says of some events that they are stored.
@@ -202,13 +214,12 @@ extension SegmentStore {
     row.reason = reason
     state.quarantined.append(row)
     if isWritable && isLasting { try withCatalog { (catalog) throws(StoreError) in try catalog.put(row) } }
-    noteAside()
   }
 
   /// Segments in which a reader found damage leave the living, for good. Called by the writing thread.
   func settleDamage() throws(StoreError) {
+    noteAside()
     let damaged = lock.withLock { state.segments.filter(\.isDamaged) }
-    if !damaged.isEmpty { noteAside() }
     for handle in damaged where handle.isDamagedForGood {
       try lockedQuarantine(handle)
     }
@@ -232,6 +243,7 @@ extension SegmentStore {
 
   /// Children in sealed segments that still wait.
   private func loadWaiting(reworked: [ReworkedEvent]) {
+    if isWritable { state.homecoming = Homecoming(state) }
     var known = Set(reworked.map(\.ordinal))
     state.reworked = known
     for segment in state.segments {
@@ -244,15 +256,16 @@ extension SegmentStore {
         try reader.forEachUnresolved { row in
           if known.contains(row.ordinal) { return }
           let waitsForStored = state.wait(row, label: numbers[row.label] ?? 0)
-          if waitsForStored && state.segmentsWereAside {
-            let trace = state.late.trace(of: row.ordinal, stored: row.trace)?.key
-            state.mayHaveMissed.append((row.ordinal, row.childID?.key, trace))
-          }
+          if waitsForStored { state.homecoming?.consider(row, state) }
         }
+        if state.homecoming == nil { return }
+        try reader.forEachUncorrelated { state.homecoming?.consider($0, state) }
       }
     }
     for row in reworked {
-      if let event = state.load(ordinal: row.ordinal, id: row.id), state.shouldWait(event) { state.wait(event) }
+      guard let event = state.load(ordinal: row.ordinal, id: row.id) else { continue }
+      if state.shouldWait(event) { state.wait(event) }
+      state.homecoming?.consider(reworked: event)
     }
   }
 

@@ -94,8 +94,10 @@ extension SegmentStore {
     let checkpoints = try generation.file.checkpoints().valid
     let isShared = sharesFile(generation)
     try withCatalog { (catalog) throws(StoreError) in
+      let found = lock.withLock { state.settledNames(with: generation) }
       try catalog.transaction { () throws(StoreError) in
         try catalog.put(row)
+        try catalog.removeNotes(aside: found)
         for source in sources { try catalog.put(source) }
         for checkpoint in checkpoints { try catalog.put(checkpoint) }
         for assignment in generation.index.late.values { try catalog.put(assignment) }
@@ -104,6 +106,11 @@ extension SegmentStore {
         for (ordinal, id) in generation.index.reworked { try catalog.put(ReworkedEvent(ordinal: ordinal, id: id)) }
         if !isShared { try catalog.removeHot(first: generation.file.first) }
         try reach("before-catalog-commit")
+      }
+      if found.isEmpty { return }
+      lock.withLock {
+        state.notedAside.subtract(found)
+        state.settledAside = nil
       }
     }
   }

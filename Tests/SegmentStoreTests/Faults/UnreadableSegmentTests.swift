@@ -99,50 +99,6 @@ import TraceStore
     run.close()
   }
 
-  @Test(arguments: [false, true])
-  func `what was stored while its causes were away has them once they are back`(isSealed: Bool) throws {
-    run.disk.refuse(path, code: Self.inputOutput)
-    try run.open()
-    try run.append([
-      SourceBatch(
-        [
-          TestEvent("n1", trace: "t1", cause: "e4", type: "N", at: 90, service: "shop", handler: "late"),
-          TestEvent("n2", cause: "e2", type: "N", at: 91, service: "shop", handler: "late"),
-          TestEvent("n3", cause: "n2", type: "N", at: 92, service: "shop", handler: "late"),
-          TestEvent("n4", trace: "t1", cause: "nowhere", type: "N", at: 93, service: "shop", handler: "late"),
-        ], source: "first")
-    ])
-    if isSealed { try run.seal() }
-    run.crash(.kill)
-    run.disk.refuse(path, code: nil)
-    // Until the hot file is sealed that says so, each start finds it out again.
-    for isLast in [false, true] {
-      try run.open()
-      try expectSpecified()
-      if isLast { try run.seal() }
-      run.crash(.kill)
-    }
-    try run.open()
-    try expectSpecified()
-    #expect(try run.store.missingParts().isEmpty)
-    run.close()
-    #expect(try SegmentStore.verify(FaultRun.directory, on: run.disk.mount()).isClean)
-  }
-
-  /// How many traces there are may be told too high: some began a second time while their beginning could not be read.
-  private func expectSpecified() throws {
-    let (store, memory) = (try run.store, run.memory)
-    let all = try memory.makeEventCursor(after: 0).next(limit: 10_000)
-    #expect(try store.makeEventCursor(after: 0).next(limit: 10_000) == all)
-    for trace in Set(all.compactMap(\.correlation)) {
-      #expect(try store.trace(trace).records.map(\.ordinal) == memory.trace(trace).records.map(\.ordinal))
-    }
-    #expect(try store.flow(in: .all) == memory.flow(in: .all))
-    let (found, wanted) = (try store.handlerStatistics(in: .all), try memory.handlerStatistics(in: .all))
-    #expect(found.map { "\($0.handler) \($0.count)" } == wanted.map { "\($0.handler) \($0.count)" })
-    #expect(try store.statistics().unresolvedCount == memory.statistics().unresolvedCount)
-  }
-
   private func expectTheRest() throws {
     let store = try run.store
     let wanted = truth.filter { !(row.firstOrdinal...row.lastOrdinal).contains($0.ordinal) }
