@@ -9,6 +9,24 @@ struct LostRange: Hashable, Sendable {
   /// Of the file.
   var name: String
   var reason: String
+
+  init(first: Int64, last: Int64, eventCount: Int, name: String, reason: String) {
+    self.first = first
+    self.last = last
+    self.eventCount = eventCount
+    self.name = name
+    self.reason = reason
+  }
+
+  /// What a hot file held from an ordinal on, where nothing says to which end: up to the next ordinal that has its place,
+  /// else as many as a hot file can hold. None of them is given a second time: senders and readers know some.
+  init(endOfHot name: String, from first: Int64, known: CatalogContents, reason: String) {
+    var places = known.segments.map(\.firstOrdinal) + known.hot
+    places += known.lost.map(\.first) + known.dropped.ranges.map(\.first)
+    let next = places.filter { $0 > first }.min()
+    let last = next ?? first.addingReportingOverflow(Int64(HotIndex.countMax)).partialValue
+    self.init(first: first, last: max(first, last - 1), eventCount: 0, name: name, reason: reason)
+  }
 }
 
 extension LostRange: StoredRow {

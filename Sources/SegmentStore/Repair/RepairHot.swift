@@ -28,8 +28,7 @@ extension Repair {
   mutating func lookAtHot(_ first: Int64, _ contents: CatalogContents) throws(StoreError) {
     let name = DirectoryLayout.hotName(first: first)
     guard files.exists(path(name)) else {
-      report.missing.append(
-        RepairReport.Missing(file: name, reason: "the file is missing", firstOrdinal: first))
+      lose(name, "the file is missing", from: first, through: nil, contents)
       return forgetHot(first)
     }
     report.hotFileCount += 1
@@ -39,24 +38,37 @@ extension Repair {
       found.isBroken
       ? "its pages are damaged"
       : "\(found.invalid.count) batches and \(found.damagedCheckpoints) checkpoints fail their checksums"
-    for gap in found.gaps {
-      report.missing.append(
-        RepairReport.Missing(file: name, reason: reason, firstOrdinal: gap.first, lastOrdinal: gap.last))
-      if let last = gap.last {
-        note(lost: LostRange(first: gap.first, last: last, eventCount: 0, name: name, reason: reason))
-      }
-    }
+    for gap in found.gaps { lose(name, reason, from: gap.first, through: gap.last, contents) }
     if found.isBroken { rewrite(name, first, found) } else { mend(name, found) }
   }
 
+  /// - Parameter last: nil: to the end of what was stored, wherever that was.
+  private mutating func lose(
+    _ name: String, _ reason: String, from first: Int64, through last: Int64?, _ contents: CatalogContents
+  ) {
+    report.missing.append(
+      RepairReport.Missing(file: name, reason: reason, firstOrdinal: first, lastOrdinal: last))
+    if let last {
+      note(lost: LostRange(first: first, last: last, eventCount: 0, name: name, reason: reason))
+    } else if contents.hot.contains(where: { DirectoryLayout.hotName(first: $0) == name }) {
+      // No event was acknowledged from a file that the catalog does not name: it was being made.
+      note(lost: LostRange(endOfHot: name, from: first, known: contents, reason: reason))
+    }
+  }
+
   /// A disk that refuses to read once is asked again: what it gives then was never damaged.
+  ///
+  /// - Throws: what the disk, or the system, refuses twice: the file may be whole.
   private func examine(_ name: String, _ first: Int64, _ lost: [LostRange]) throws(StoreError) -> HotContents {
     for _ in 0..<2 {
       do throws(StoreError) {
-        if let found = try look(name, first, lost) { return found }
+        if let found = try askingTwice({ () throws(StoreError) in try look(name, first, lost) }) { return found }
       } catch {
-        guard error.code == .corrupted || error.code == .inputOutput else { throw error }
+        guard error.code == .corrupted else { throw error }
       }
+    }
+    for file in DirectoryLayout.withCompanions(name).prefix(2) where files.exists(path(file)) {
+      if let refusal = damaged.refusal(file) { throw StoreError(refusal) }
     }
     return try salvage(name, first)
   }
@@ -101,7 +113,7 @@ extension Repair {
           }
         }
       } catch {
-        guard error.code == .corrupted || error.code == .inputOutput else { throw error }
+        guard error.code == .corrupted else { throw error }
         isWalkedOver = false
       }
     }

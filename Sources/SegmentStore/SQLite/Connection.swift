@@ -71,7 +71,7 @@ import TraceStore
     if !files.exists(path) {
       return StoreError(.notFound, "\(path) is gone: it was sealed, merged or deleted meanwhile", hint: "ask again")
     }
-    guard files.exists(path + "-wal"), !files.exists(path + "-shm") else { return error }
+    guard error.code != .corrupted, files.exists(path + "-wal"), !files.exists(path + "-shm") else { return error }
     return StoreError(
       .inputOutput, "cannot read \(path): \(path)-shm is missing and cannot be made",
       hint: "let a user who may write to the directory open it once, or copy the directory and open the copy")

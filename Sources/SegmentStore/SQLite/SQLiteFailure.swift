@@ -50,7 +50,9 @@ enum SQLiteFailure {
       return StoreError(.diskFull, message, hint: "free space on the volume; Clew goes on by itself")
     }
     switch code & 0xff {
-    case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT:
+    case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT,
+      // Our tables and columns were there when the file was made.
+      SQLITE_ERROR where text.hasPrefix("no such ") || text.hasPrefix("unsupported file format"):
       return StoreError(.corrupted, message, hint: "run `clew verify` on the directory")
     case SQLITE_BUSY, SQLITE_LOCKED:
       return StoreError(.locked, message, hint: "another process holds the file; stop it, or try again")

@@ -93,16 +93,39 @@ extension SegmentStore {
     }
     for first in contents.hot where !names.contains(DirectoryLayout.hotName(first: first)) {
       log.error("store", "\(DirectoryLayout.hotName(first: first)) is missing: its events are lost")
-      state.damagedHot.append(DirectoryLayout.hotName(first: first))
+      try noteLost(hot: first, "the file is missing", contents)
       try withCatalog { (catalog) throws(StoreError) in try catalog.removeHot(first: first) }
       hot.removeAll { $0 == first }
     }
+    for first in hot where contents.hot.contains(first) {
+      let name = DirectoryLayout.hotName(first: first)
+      // SQLite takes an empty file for a new one, and its WAL for garbage. Ours was synced before the catalog named it.
+      let status = try mapping { () throws(FileError) in try fileSystem.status(path(name)) }
+      if status.size >= HotFile.headerBytes { continue }
+      log.error("store", "\(name) is empty: its events are lost")
+      try noteLost(hot: first, "the file is empty", contents)
+    }
     return hot
+  }
+
+  /// From now on answers name what a hot file held, and its ordinals are not given again.
+  private func noteLost(hot first: Int64, _ reason: String, _ contents: CatalogContents) throws(StoreError) {
+    let name = DirectoryLayout.hotName(first: first)
+    let range = LostRange(endOfHot: name, from: first, known: contents, reason: reason)
+    // A start that was interrupted here noted it.
+    if state.lost.contains(range) { return }
+    try withCatalog { (catalog) throws(StoreError) in try catalog.put(range) }
+    state.lost.append(range)
   }
 
   /// A hot file that the catalog does not name was sealed already, or never written to.
   private func keepHot(_ name: String, first: Int64, sealed: [ClosedRange<Int64>]) throws(StoreError) -> Bool {
     if !sealed.contains(where: { $0.contains(first) }) {
+      // It was lost, and came back after others were sealed: its ordinals lie among theirs, where nothing is taken in.
+      if first <= state.lastOrdinal {
+        log.warning("store", "\(name) is no hot file of this store any more; it is left alone")
+        return false
+      }
       let file = try HotFile(path(name), first: first, writable: true, cacheBytes: 0, files: fileSystem)
       var rowCount = 0
       try file.forEachRow { (_) throws(StoreError) in rowCount += 1 }
@@ -283,11 +306,6 @@ extension SegmentStore {
         return
       }
     } else {
-      if try mapping({ () throws(FileError) in try fileSystem.status(path(name)) }).size < HotFile.headerBytes {
-        // SQLite takes an empty file for a new one, and its WAL for garbage. Ours was synced before the catalog named it.
-        log.error("store", "\(name) is empty: its events are lost")
-        state.damagedHot.append(name)
-      }
       file = try HotFile(
         path(name), first: first, writable: true, cacheBytes: options.hotCacheBytes, files: fileSystem)
     }

@@ -1,0 +1,118 @@
+import EventModel
+import Platform
+@testable import SegmentStore
+import Testing
+import TestSupport
+import TraceStore
+
+/// A hot file of which nobody knows how much it held: what is lost is named for good, and no ordinal is given twice. And
+/// one that only cannot be read at the moment, which is not lost.
+@Suite("Segment store: a hot file that is lost, or cannot be read") struct LostHotFileTests {
+  private let run: FaultRun
+  private let truth: [StoredEvent]
+  private let name: String
+  private var path: String { FaultRun.directory + "/" + name }
+
+  init() throws {
+    run = FaultRun(SimulatedDisk())
+    run.options.mergeFactor = 0
+    run.options.durability = .power
+    try run.open()
+    try run.append(FaultLoopTests.batches(1...10))
+    try run.seal()
+    for number in 11...16 {
+      let large = TestEvent(
+        "large-\(number)", trace: "t1", at: 60, data: "\"\(String(repeating: "x", count: 24_000))\"")
+      try run.append(FaultLoopTests.batches(number...number) + [SourceBatch([large], source: "second")])
+    }
+    truth = try run.memory.makeEventCursor(after: 0).next(limit: 10_000)
+    let hot = try #require(try run.store.state.generations.last?.file)
+    name = DirectoryLayout.hotName(first: hot.first)
+    run.crash(.kill)
+  }
+
+  enum Loss: String, CaseIterable, Sendable {
+    case garbage, lastPage, missing, emptied, missingAtStart, emptiedAtStart
+
+    var isFoundByStart: Bool { self == .missingAtStart || self == .emptiedAtStart }
+  }
+
+  private func inflict(_ loss: Loss) throws {
+    let connection = try Connection(path, .readWrite, files: run.disk.mount())
+    try connection.bringInWAL()
+    connection.close()
+    var content = try #require(run.disk.content(path))
+    switch loss {
+    case .garbage: for place in content.indices { content[place] = UInt8(truncatingIfNeeded: place &* 31 &+ 7) }
+    case .lastPage:
+      for place in content.indices.suffix(HotFile.pageBytes) { content[place] = 0xa5 }
+    case .missing, .missingAtStart: for file in DirectoryLayout.withCompanions(path) { run.disk.delete(file) }
+    case .emptied, .emptiedAtStart: content = []
+    }
+    if loss != .missing && loss != .missingAtStart { run.disk.put(path, content) }
+    run.disk.reboot(.kill)
+  }
+
+  @Test(arguments: Loss.allCases)
+  func `what it held is named, and its ordinals are not given again`(loss: Loss) throws {
+    try inflict(loss)
+    if !loss.isFoundByStart {
+      let report = try SegmentStore.repair(FaultRun.directory, on: run.disk.mount())
+      #expect(report.missing.allSatisfy { $0.file == name } && report.missing.contains { $0.lastOrdinal == nil })
+    }
+    let byOrdinal = Dictionary(uniqueKeysWithValues: truth.map { ($0.ordinal, $0.id) })
+    for life in 1...3 {
+      try run.open()
+      let store = try run.store
+      #expect(store.missingParts().contains(.damagedSegment(name: name)))
+      let events = [TestEvent("new-\(life)", trace: "t1", cause: "e4", at: 90)]
+      let accepted = try store.append([SourceBatch(events, source: "first")])[0].accepted
+      #expect(try #require(accepted.first).ordinal > truth.count)
+      let walked = try store.makeEventCursor(after: 0).next(limit: 10_000)
+      #expect(walked.filter { "\($0.id)".hasPrefix("new") }.count == life)
+      #expect(walked.allSatisfy { $0.ordinal > truth.count || byOrdinal[$0.ordinal] == $0.id })
+      if life == 2 { try store.seal() }
+      run.crash(.kill)
+      let report = try SegmentStore.verify(FaultRun.directory, on: run.disk.mount())
+      #expect(report.isClean, "\(report.problems)")
+      #expect(report.setAside.contains { $0.hasPrefix(name) })
+    }
+    #expect(try SegmentStore.repair(FaultRun.directory, on: run.disk.mount()).missing.isEmpty)
+  }
+
+  @Test(arguments: [false, true])
+  func `one that comes back is taken in, or left alone when others behind it are sealed`(isSealed: Bool) throws {
+    let files = DirectoryLayout.withCompanions(path).compactMap { file in run.disk.content(file).map { (file, $0) } }
+    for (file, _) in files { run.disk.delete(file) }
+    try run.open()
+    _ = try run.store.append([SourceBatch([TestEvent("new", trace: "t1", at: 90)], source: "first")])
+    if isSealed { try run.seal() }
+    run.crash(.kill)
+    for (file, content) in files { run.disk.put(file, content) }
+    try run.open()
+    let walked = try run.store.makeEventCursor(after: 0).next(limit: 10_000)
+    let sealedCount = try #require(truth.first { "\($0.id)".contains("e11") }).ordinal - 1
+    #expect(walked.count == (isSealed ? Int(sealedCount) : truth.count) + 1)
+    if isSealed { #expect(run.disk.content(path) == files[0].1) }
+    run.close()
+  }
+
+  @Test(arguments: ["", "-wal"], [(5, false), (13, true), (24, true)] as [(Int32, Bool)])
+  func `one that the disk refuses stays where it is, and repair says why it stopped`(
+    part: String, refusal: (code: Int32, opening: Bool)
+  ) throws {
+    let before = run.disk.snapshot().map(\.path)
+    run.disk.refuse(path + part, code: refusal.code, opening: refusal.opening)
+    let error = #expect(throws: StoreError.self) {
+      try SegmentStore.repair(FaultRun.directory, on: run.disk.mount())
+    }
+    #expect(error?.code == .inputOutput && error?.message.contains(name) == true, "\(String(describing: error))")
+    run.disk.refuse(path + part, code: nil)
+    run.disk.reboot(.kill)
+    #expect(run.disk.snapshot().map(\.path).filter { !$0.hasSuffix("-shm") } == before.filter { !$0.hasSuffix("-shm") })
+    #expect(try SegmentStore.repair(FaultRun.directory, on: run.disk.mount()).isClean)
+    try run.open()
+    #expect(try run.store.makeEventCursor(after: 0).next(limit: 10_000) == truth)
+    run.close()
+  }
+}
