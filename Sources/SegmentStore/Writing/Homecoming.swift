@@ -161,7 +161,11 @@ extension StoreState {
         !hasHotEdge(ofOlder: event.ordinal)
       else { continue }
       // Whatever its files have of it, or will have when they are read again: one edge.
-      if isReworked(event.ordinal) || event.ordinal < asideLast { removeEdge(ofOlder: event.ordinal, wasDrawn: true) }
+      if isReworked(event.ordinal) || event.ordinal < asideLast,
+        !removeEdge(ofOlder: event.ordinal, wasDrawn: true)
+      {
+        continue
+      }
       setEdge(event, cause)
       linked[event.cause, default: []].insert(event.ordinal)
     }
