@@ -11,7 +11,10 @@
 /// `columns` and `raw` alive while it is used, and uses `memory` for nothing else meanwhile. The pointer is set once, in
 /// `init`, and is that of `memory`.
 @safe public struct BodyDecoder: ~Copyable {
-  private let dictionary: SegmentDictionary
+  // The dictionary is no part, but with the memory. In a mutating method of a type that cannot be copied the compiler (6.3)
+  // loads every part, and tells the thread sanitizer of each reference that what it refers to is modified
+  // (`__tsan_external_write` of the loaded value, in the emitted code). All decoders of a segment share the dictionary,
+  // which nothing changes: as a part it made a report of a race for each two of them.
   private let memory: BodyMemory
   private let block: UnsafeMutablePointer<DecodedBlock>
 
@@ -19,11 +22,12 @@
     columns: UnsafeRawBufferPointer, raw: UnsafeRawBufferPointer, dictionary: SegmentDictionary,
     memory: BodyMemory = BodyMemory()
   ) throws(BodyError) {
-    self.dictionary = dictionary
     self.memory = memory
     unsafe block = unsafe memory.block(for: dictionary)
     unsafe try block.pointee.open(columns, raw)
   }
+
+  deinit { memory.letGo() }
 
   /// Begins a run. `trace`: the identifier of the run's trace as stored, empty for none; read only by this call.
   public mutating func beginTrace(_ trace: UnsafeRawBufferPointer, isUUID: Bool) throws(BodyError) {

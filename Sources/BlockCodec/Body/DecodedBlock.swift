@@ -4,6 +4,8 @@
 /// `@safe`: the pointer is set once and freed in `deinit` only; `BodyDecoder` alone gets at what it refers to.
 @safe public final class BodyMemory {
   private var made: UnsafeMutablePointer<DecodedBlock>?
+  /// Kept alive while a block of its segment is decoded, and no longer: it is large, and is let go when it is not used.
+  private var dictionary: SegmentDictionary?
 
   public init() {}
 
@@ -17,6 +19,7 @@
 
   /// Ready for a block of a segment; what was decoded before is forgotten.
   func block(for dictionary: SegmentDictionary) -> UnsafeMutablePointer<DecodedBlock> {
+    self.dictionary = dictionary
     if unsafe made == nil {
       let block = UnsafeMutablePointer<DecodedBlock>.allocate(capacity: 1)
       unsafe block.initialize(to: DecodedBlock(dictionary.contents))
@@ -26,6 +29,9 @@
     unsafe block.pointee.begin(dictionary.contents)
     return unsafe block
   }
+
+  /// The block is decoded.
+  func letGo() { dictionary = nil }
 }
 
 /// The last value of a key in a run: where its text stands in the sink, or what it can be made of where its event was
