@@ -138,4 +138,81 @@ import TraceStore
     #expect(try store.trace(Identifier(text: Array("t1".utf8))).records.count == 10)
     store.close()
   }
+
+  private func spoilCatalog(isLost: Bool) throws {
+    if isLost {
+      for name in try Files.list(directory.path) where name.hasPrefix("catalog") {
+        try Files.remove(directory.file(name))
+      }
+    } else {
+      try editCatalog("UPDATE checkpoints SET crc = crc + 1")
+    }
+  }
+
+  private func editCatalog(_ sql: String) throws {
+    let edit = try Connection(directory.file("catalog.db"), .readWrite)
+    try edit.execute(sql)
+    edit.close()
+  }
+
+  /// When the segment is damaged: before the catalog is, so that an earlier repair has moved it, or with it.
+  @Test(arguments: [true, false], [true, false])
+  func `a segment that was damaged when the catalog was made anew comes back when it is whole`(
+    isLost: Bool, isMovedBefore: Bool
+  ) throws {
+    let name = try #require(try names("seg-").first)
+    let whole = try Files.read(directory.file(name), bytesMax: 1 << 24)
+    try cut(name)
+    if isMovedBefore { _ = try SegmentStore.repair(directory.path) }
+    try spoilCatalog(isLost: isLost)
+    let report = try SegmentStore.repair(directory.path)
+    #expect(report.catalogWasRebuilt)
+    #expect(report.missing.map(\.file) == [name])
+    #expect(report.missing.map(\.firstOrdinal) == [1])
+    try ordinals(Array(1...10), parts: 1)
+    try Files.replaceAtomically(directory.file("damaged/\(name)"), with: whole)
+    let mended = try SegmentStore.repair(directory.path)
+    #expect(mended.restoredSegments == [name])
+    #expect(mended.missing.isEmpty && mended.movedFiles.isEmpty)
+    try ordinals()
+    let store = try SegmentStore.open(directory: directory.path, options: Self.options)
+    #expect(try store.sources() == ["s"])
+    #expect(try store.statistics().eventCount == 30)
+    store.close()
+  }
+
+  @Test(arguments: [true, false])
+  func `a segment that was given up comes back when it is whole, in its place or where it was moved`(
+    isMoved: Bool
+  ) throws {
+    let name = try #require(try names("seg-").first)
+    try editCatalog("DELETE FROM segments WHERE first_ordinal=1")
+    let catalog = try Catalog(directory.file("catalog.db"), create: true)
+    try catalog.put(LostRange(first: 1, last: 10, eventCount: 0, name: name, reason: "as older programs had it"))
+    catalog.close()
+    if isMoved {
+      try Files.makeDirectory(directory.file("damaged"))
+      let whole = try Files.read(directory.file(name), bytesMax: 1 << 24)
+      try Files.replaceAtomically(directory.file("damaged/\(name)"), with: whole)
+      try Files.remove(directory.file(name))
+    }
+    let report = try SegmentStore.repair(directory.path)
+    #expect(report.restoredSegments == [name])
+    #expect(report.missing.isEmpty && report.movedFiles.isEmpty)
+    try ordinals()
+  }
+
+  @Test func `a catalog of an older program gets the tables that came later, and no others`() throws {
+    try editCatalog("DELETE FROM meta WHERE key='tables_are_complete'; DROP TABLE lost; DROP TABLE reworked")
+    try ordinals()
+    try editCatalog("DELETE FROM meta WHERE key='tables_are_complete'; DROP TABLE late")
+    let error = #expect(throws: StoreError.self) {
+      try SegmentStore.open(directory: directory.path, options: Self.options)
+    }
+    #expect(error?.code == .corrupted && error?.message.contains("late") == true)
+    let report = try SegmentStore.repair(directory.path)
+    #expect(report.catalogWasRebuilt)
+    #expect(report.catalogLosses.contains { $0.contains("another trace") })
+    try ordinals()
+  }
 }

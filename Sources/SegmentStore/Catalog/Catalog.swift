@@ -22,6 +22,9 @@ struct CatalogSegment: Hashable, Sendable {
   var lastStored: Timestamp
   /// Why it is quarantined; "" while it is live.
   var reason: String
+
+  /// The catalog that described it was lost, and its file could not be read: nothing but its name is known.
+  var isOnlyNamed: Bool { eventCount == 0 && reportCount == 0 }
 }
 
 /// An event whose trace changed after it was sealed (or while it was being sealed).
@@ -113,6 +116,7 @@ final class Catalog {
     if create {
       if version == 0 && !mayBeNew { throw SegmentStore.lostCatalog(path, "hot or sealed ones") }
       let isComplete = try wasComplete()
+      if version != 0 && !isComplete { try requireFirstTables() }
       if version == 0 || !isComplete { try createTables() }
     }
     if !create && version == 0 {
@@ -141,6 +145,24 @@ final class Catalog {
   /// Rows of tables that came after the first release: a catalog may lack them.
   private static var laterRows: [any StoredRow.Type] {
     [DroppedSource.self, SegmentSource.self, LostRange.self, ReworkedEvent.self]
+  }
+
+  /// Those that every catalog had. One that is missing was lost: an empty one in its place would hide that.
+  private func requireFirstTables() throws(StoreError) {
+    let first: [any StoredRow.Type] = [
+      CatalogRow.Meta.self, CatalogRow.Source.self, CatalogSegment.self, CatalogRow.Hot.self, SourceCheckpoint.self,
+      LateAssignment.self, VoidEdge.self, FailureCorrection.self, DroppedRange.self,
+    ]
+    for row in first {
+      let isThere = try hasTable(row.table)
+      if !isThere { throw missing(table: row.table) }
+    }
+  }
+
+  private func missing(table: StaticString) -> StoreError {
+    StoreError(
+      .corrupted, "\(connection.path): table \(table) is missing",
+      hint: "run `clew repair`: it makes the catalog anew from the files")
   }
 
   private func hasTable(_ name: StaticString) throws(StoreError) -> Bool {
@@ -215,9 +237,7 @@ final class Catalog {
       let isLater = Self.laterRows.contains { $0 == Row.self }
       let wasComplete = try wasComplete()
       if isLater && !wasComplete { return }
-      throw StoreError(
-        .corrupted, "\(connection.path): table \(Row.table) is missing",
-        hint: "run `clew repair`: it makes the catalog anew from the files")
+      throw missing(table: Row.table)
     }
     let part = condition.isEmpty ? "" : "WHERE \(condition)"
     let statement = try connection.prepare("SELECT \(Row.columns), crc FROM \(Row.table) \(part) ORDER BY 1, 2")
@@ -240,6 +260,11 @@ final class Catalog {
 
   func removeHot(first: Int64) throws(StoreError) {
     try connection.execute("DELETE FROM hot WHERE first_ordinal=\(first)")
+  }
+
+  /// A range of `lost` is there again.
+  func removeLost(first: Int64) throws(StoreError) {
+    try connection.execute("DELETE FROM lost WHERE first_ordinal=\(first)")
   }
 
   /// What segments that were set aside may have left out has been found.

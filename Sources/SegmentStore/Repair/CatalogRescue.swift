@@ -18,14 +18,22 @@ extension Repair {
     let segments = all.filter { DirectoryLayout.segmentRange($0) != nil }.sorted {
       (DirectoryLayout.segmentLevel($0) ?? 0, $1) > (DirectoryLayout.segmentLevel($1) ?? 0, $0)
     }
-    for name in segments { try take(name, salvaged[name], positions, &contents, &names) }
-    contents.segments.sort { $0.firstOrdinal < $1.firstOrdinal }
+    var damaged: [(name: String, reason: String)] = []
+    for name in segments {
+      if let reason = try take(name, salvaged[name], positions, &contents, &names) { damaged.append((name, reason)) }
+    }
+    contents.lost.removeAll { range in contents.segments.contains { $0.name == range.name } }
     let sealed = contents.segments.map { $0.firstOrdinal...$0.lastOrdinal }
     contents.hot = all.compactMap { DirectoryLayout.hotFirst($0) }
       .filter { first in !sealed.contains { $0.contains(first) } }.sorted()
     contents.sources = names.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     try nameHotSources(&contents)
     restoreCheckpoints(&contents)
+    for (name, reason) in damaged { keep(damaged: name, reason, salvaged[name], positions, &contents) }
+    var absent = salvaged.values.filter { !all.contains($0.name) }.sorted { $0.firstOrdinal < $1.firstOrdinal }
+    absent += try movedSegments().filter { row in !absent.contains { $0.name == row.name } }
+    let kept = absent.compactMap { keep(absent: $0, positions, &contents) }
+    contents.segments.sort { $0.firstOrdinal < $1.firstOrdinal }
     noteGaps(&contents)
     if salvaged.isEmpty && !contents.segments.isEmpty {
       report.catalogLosses.append(
@@ -33,6 +41,8 @@ extension Repair {
     }
     note(moved: DirectoryLayout.catalogName)
     write(contents)
+    sourceNames = Dictionary(contents.sources.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
+    for row in kept { try look(at: row, contents) }
     return contents
   }
 
@@ -79,53 +89,114 @@ extension Repair {
   }
 
   /// A segment file: as the old catalog described it, or by its own account.
+  ///
+  /// - Returns: what is wrong with it; nil if it is a part of the store, or its events are in another file.
   private mutating func take(
     _ name: String, _ known: CatalogSegment?, _ positions: [SegmentSource], _ contents: inout CatalogContents,
     _ names: inout [UInt32: String]
-  ) throws(StoreError) {
-    guard let range = DirectoryLayout.segmentRange(name) else { return }
-    if contents.segments.contains(where: { ($0.firstOrdinal...$0.lastOrdinal).overlaps(range) }) { return }
+  ) throws(StoreError) -> String? {
+    guard let range = DirectoryLayout.segmentRange(name) else { return nil }
+    if contents.segments.contains(where: { ($0.firstOrdinal...$0.lastOrdinal).overlaps(range) }) { return nil }
     if let problem = try problem(name, nil) {
       if problem.isRefusal {
         throw StoreError(
           .inputOutput, "the catalog is to be made from the files, and \(problem.text)",
           hint: "check the disk, or move the file away: its events are named as lost then")
       }
-      var missing = RepairReport.Missing(
-        file: name, reason: problem.text, firstOrdinal: range.lowerBound, lastOrdinal: range.upperBound,
-        eventCount: known?.eventCount)
-      missing.sources = readableSources(path(name))
-      report.missing.append(missing)
-      contents.lost.append(
-        LostRange(
-          first: range.lowerBound, last: range.upperBound, eventCount: known?.eventCount ?? 0, name: name,
-          reason: problem.text))
-      return setAside(name)
+      return problem.text
     }
-    let reader = try SegmentReader.open(path: path(name), cache: BlockCache(bytesMax: 0), files: files)
-    for (index, source) in try reader.sources() where names[index] == nil { names[index] = source }
-    let descriptor = reader.descriptor
-    contents.segments.append(
-      CatalogSegment(
-        name: name, state: .live, firstOrdinal: range.lowerBound, lastOrdinal: range.upperBound,
-        eventCount: descriptor.eventCount, reportCount: descriptor.reportCount,
-        startedTraceCount: known?.startedTraceCount ?? descriptor.traceCount, rawBytes: descriptor.rawBytes,
-        fileBytes: descriptor.fileBytes, firstCreated: descriptor.firstCreated, lastCreated: descriptor.lastCreated,
-        firstStored: descriptor.firstStored, lastStored: descriptor.lastStored, reason: ""))
+    let rows = known == nil ? [] : positions.filter { $0.firstOrdinal == range.lowerBound }
+    var found = try describe(name, at: path(name), range, countsSources: rows.isEmpty)
+    if let known { found.row.startedTraceCount = known.startedTraceCount }
+    for (index, source) in found.names where names[index] == nil { names[index] = source }
+    contents.segments.append(found.row)
+    contents.segmentSources += rows + found.sources
     report.segmentCount += 1
-    let rows = positions.filter { $0.firstOrdinal == range.lowerBound }
-    if known != nil && !rows.isEmpty {
-      contents.segmentSources += rows
-      return
-    }
+    return nil
+  }
+
+  /// A whole segment by its own account, and what it holds of each source.
+  func describe(
+    _ name: String, at path: String, _ range: ClosedRange<Int64>, countsSources: Bool = true
+  ) throws(StoreError) -> (row: CatalogSegment, sources: [SegmentSource], names: [(index: UInt32, name: String)]) {
+    let reader = try SegmentReader.open(path: path, cache: BlockCache(bytesMax: 0), files: files)
+    let descriptor = reader.descriptor
+    let row = CatalogSegment(
+      name: name, state: .live, firstOrdinal: range.lowerBound, lastOrdinal: range.upperBound,
+      eventCount: descriptor.eventCount, reportCount: descriptor.reportCount,
+      startedTraceCount: descriptor.traceCount, rawBytes: descriptor.rawBytes,
+      fileBytes: descriptor.fileBytes, firstCreated: descriptor.firstCreated, lastCreated: descriptor.lastCreated,
+      firstStored: descriptor.firstStored, lastStored: descriptor.lastStored, reason: "")
     var figures = SourceFigures()
-    for zone in reader.blocks {
+    for zone in countsSources ? reader.blocks : [] {
       try reader.forEachEvent(ofBlock: zone.number) { (event, _) -> Walk in
         figures.add(event)
         return .proceed
       }
     }
-    contents.segmentSources += figures.rows(ofSegment: range.lowerBound)
+    return (row, figures.rows(ofSegment: range.lowerBound), try reader.sources().map { ($0.0, $0.1) })
+  }
+
+  // MARK: Segments that are not whole, or not there
+
+  /// Whether no other file holds ordinals of a range.
+  func isFree(_ range: ClosedRange<Int64>, _ contents: CatalogContents) -> Bool {
+    !contents.segments.contains { ($0.firstOrdinal...$0.lastOrdinal).overlaps(range) }
+      && !contents.hot.contains { range.contains($0) }
+  }
+
+  /// A damaged segment stays known, so that it comes back when it is mended.
+  private mutating func keep(
+    damaged name: String, _ reason: String, _ known: CatalogSegment?, _ positions: [SegmentSource],
+    _ contents: inout CatalogContents
+  ) {
+    setAside(name)
+    guard let range = DirectoryLayout.segmentRange(name), isFree(range, contents) else { return }
+    var row = known ?? onlyNamed(name, range, at: path(name))
+    row.state = .quarantined
+    row.reason = reason
+    contents.lost.removeAll { $0.name == name }
+    contents.segments.append(row)
+    contents.segmentSources += positions.filter { $0.firstOrdinal == range.lowerBound }
+    report.missing.append(missing(row, contents, reason: reason, readable: path(name)))
+  }
+
+  /// What earlier repairs moved: where the catalog is gone, nothing but the names is known.
+  private func movedSegments() throws(StoreError) -> [CatalogSegment] {
+    let moved = DamagedFiles.directoryName
+    guard files.exists(path(moved)) else { return [] }
+    let names = try mapping { () throws(FileError) in try files.list(path(moved)) }
+    return names.sorted().compactMap { name in
+      guard let range = DirectoryLayout.segmentRange(name) else { return nil }
+      var row = onlyNamed(name, range, at: path(moved + "/" + name))
+      row.reason = "it was moved as damaged before"
+      return row
+    }
+  }
+
+  /// A segment that the old catalog knew, and whose file is elsewhere: moved by an earlier repair, or gone.
+  private mutating func keep(
+    absent known: CatalogSegment, _ positions: [SegmentSource], _ contents: inout CatalogContents
+  ) -> CatalogSegment? {
+    guard known.firstOrdinal <= known.lastOrdinal, isFree(known.firstOrdinal...known.lastOrdinal, contents) else {
+      return nil
+    }
+    var row = known
+    row.state = .quarantined
+    if row.reason.isEmpty { row.reason = "the file is missing" }
+    contents.segments.append(row)
+    contents.segmentSources += positions.filter { $0.firstOrdinal == row.firstOrdinal }
+    return row
+  }
+
+  /// A damaged segment that no catalog describes. When its file was written says how old its events are at least.
+  func onlyNamed(_ name: String, _ range: ClosedRange<Int64>, at path: String) -> CatalogSegment {
+    let none = Timestamp(nanoseconds: 0)
+    let written = Timestamp(nanoseconds: (try? files.status(path))?.modifiedNanoseconds ?? 0)
+    return CatalogSegment(
+      name: name, state: .quarantined, firstOrdinal: range.lowerBound, lastOrdinal: range.upperBound, eventCount: 0,
+      reportCount: 0, startedTraceCount: 0, rawBytes: 0, fileBytes: 0, firstCreated: none, lastCreated: none,
+      firstStored: written, lastStored: written, reason: "")
   }
 
   /// Hot files name sources by number only.

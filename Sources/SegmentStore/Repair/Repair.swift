@@ -41,6 +41,8 @@ struct Repair {
   let files: any FileSystem
   let damaged: DamagedFiles
   var report = RepairReport()
+  /// As the catalog numbers them.
+  var sourceNames: [UInt32: String] = [:]
   /// What the catalog shall say at the end; nil while it is to be kept as it is.
   private var changes: [(Catalog) throws(StoreError) -> Void] = []
   /// What is done to files once the catalog says so.
@@ -60,8 +62,9 @@ struct Repair {
     var contents: CatalogContents
     if let known = try readCatalog() {
       contents = known
+      sourceNames = Dictionary(known.sources.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
       for row in known.segments { try look(at: row, known) }
-      for range in known.lost { sweep(range, known) }
+      for range in known.lost { try sweep(range, known) }
     } else {
       contents = try rebuildCatalog()
     }
@@ -137,7 +140,7 @@ struct Repair {
 
   // MARK: Segments
 
-  private mutating func look(at row: CatalogSegment, _ contents: CatalogContents) throws(StoreError) {
+  mutating func look(at row: CatalogSegment, _ contents: CatalogContents) throws(StoreError) {
     if !files.exists(path(row.name)), files.exists(path(DamagedFiles.directoryName + "/" + row.name)) {
       return try lookAtMoved(row, contents)
     }
@@ -150,37 +153,43 @@ struct Repair {
       return try lose(row, contents, reason: problem.text, isThere: true)
     }
     report.segmentCount += 1
-    if row.state == .quarantined { restore(row) }
+    if row.state == .quarantined { try restore(row, at: path(row.name)) }
   }
 
   /// A segment that an earlier repair moved: it may have been mended where it lies.
   private mutating func lookAtMoved(_ row: CatalogSegment, _ contents: CatalogContents) throws(StoreError) {
     let movedName = DamagedFiles.directoryName + "/" + row.name
     let moved = path(movedName)
-    guard let problem = try problem(movedName, row) else { return try takeBack(moved, row) }
+    guard let problem = try problem(movedName, row) else {
+      report.segmentCount += 1
+      return try restore(row, at: moved)
+    }
     // Known, and told when it was moved; but a repair may have been interrupted before it said so to the catalog.
     if row.state == .live { return try lose(row, contents, reason: problem.text, isThere: false) }
     report.missing.append(missing(row, contents, reason: row.reason, readable: moved))
   }
 
-  private mutating func takeBack(_ moved: String, _ row: CatalogSegment) throws(StoreError) {
-    if !report.isDryRun {
-      try mapping { () throws(FileError) in try files.renameDurably(moved, to: path(row.name)) }
-    }
-    report.segmentCount += 1
-    restore(row)
-  }
-
-  private mutating func restore(_ row: CatalogSegment) {
+  /// - Parameter place: where its whole file is: under its name, or moved.
+  private mutating func restore(_ row: CatalogSegment, at place: String) throws(StoreError) {
     report.restoredSegments.append(row.name)
     var live = row
+    var sources: [SegmentSource] = []
+    var names: [(index: UInt32, name: String)] = []
+    if row.isOnlyNamed {
+      (live, sources, names) = try describe(row.name, at: place, row.firstOrdinal...row.lastOrdinal)
+    }
     live.state = .live
     live.reason = ""
-    let restored = live
+    if !report.isDryRun && place != path(row.name) {
+      try mapping { () throws(FileError) in try files.renameDurably(place, to: path(row.name)) }
+    }
+    let (restored, counted, numbered) = (live, sources, names)
     change { (catalog) throws(StoreError) in
       // The next start looks for what was missed while it was aside.
       try catalog.put(CatalogRow.Meta(wasAside: restored.name))
       try catalog.put(restored)
+      for row in counted { try catalog.put(row) }
+      for (index, name) in numbered { try catalog.put(CatalogRow.Source(index: index, name: name)) }
     }
   }
 
@@ -204,11 +213,19 @@ struct Repair {
     let found = try SegmentVerifier.verify(path: path(name), files: files)
     if let problem = found.first { return problem.description }
     guard let row else { return nil }
-    let descriptor = try SegmentReader.open(path: path(name), cache: BlockCache(bytesMax: 0), files: files).descriptor
-    if descriptor.eventCount != row.eventCount || descriptor.reportCount != row.reportCount
-      || descriptor.firstOrdinal < row.firstOrdinal || descriptor.lastOrdinal > row.lastOrdinal
+    let reader = try SegmentReader.open(path: path(name), cache: BlockCache(bytesMax: 0), files: files)
+    let descriptor = reader.descriptor
+    let hasOtherCounts = descriptor.eventCount != row.eventCount || descriptor.reportCount != row.reportCount
+    if hasOtherCounts && !row.isOnlyNamed || descriptor.firstOrdinal < row.firstOrdinal
+      || descriptor.lastOrdinal > row.lastOrdinal
     {
       return "it is not the segment that the catalog describes"
+    }
+    if row.isOnlyNamed {
+      for (index, source) in try reader.sources()
+      where sourceNames[index].map({ !$0.utf8.elementsEqual(source.utf8) }) == true {
+        return "its source \(index) is \(source), and that of the catalog is another one"
+      }
     }
     return nil
   }
@@ -218,13 +235,28 @@ struct Repair {
     report.missing.append(missing(row, contents, reason: reason, readable: nil))
   }
 
-  /// The file of what is known to be lost: an interrupted repair has not moved it.
-  private mutating func sweep(_ range: LostRange, _ contents: CatalogContents) {
-    guard DirectoryLayout.segmentRange(range.name) != nil, files.exists(path(range.name)),
+  /// The file of what is known to be lost: it may have been put back, or mended where it was moved to, and an interrupted
+  /// repair has not moved it.
+  private mutating func sweep(_ range: LostRange, _ contents: CatalogContents) throws(StoreError) {
+    guard let ordinals = DirectoryLayout.segmentRange(range.name),
       !contents.segments.contains(where: { $0.name == range.name })
     else { return }
+    let moved = DamagedFiles.directoryName + "/" + range.name
+    guard let place = [range.name, moved].first(where: { files.exists(path($0)) }) else { return }
+    let row = onlyNamed(range.name, ordinals, at: path(place))
+    var reason = range.reason
+    if isFree(ordinals, contents) {
+      guard let problem = try problem(place, row) else {
+        report.segmentCount += 1
+        change { (catalog) throws(StoreError) in try catalog.removeLost(first: range.first) }
+        return try restore(row, at: path(place))
+      }
+      reason = problem.text
+      if problem.isRefusal { return note(unreadable: row, contents, reason) }
+    }
+    if place == moved { return }
     var missing = RepairReport.Missing(
-      file: range.name, reason: range.reason, firstOrdinal: range.first, lastOrdinal: range.last,
+      file: range.name, reason: reason, firstOrdinal: range.first, lastOrdinal: range.last,
       eventCount: range.eventCount == 0 ? nil : range.eventCount)
     missing.sources = readableSources(path(range.name))
     report.missing.append(missing)
@@ -243,12 +275,12 @@ struct Repair {
     if changed != row { change { (catalog) throws(StoreError) in try catalog.put(changed) } }
   }
 
-  private func missing(
+  func missing(
     _ row: CatalogSegment, _ contents: CatalogContents, reason: String, readable: String?
   ) -> RepairReport.Missing {
     var missing = RepairReport.Missing(
       file: row.name, reason: reason, firstOrdinal: row.firstOrdinal, lastOrdinal: row.lastOrdinal,
-      eventCount: row.eventCount)
+      eventCount: row.isOnlyNamed ? nil : row.eventCount)
     let names = Dictionary(contents.sources.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
     for source in contents.segmentSources where source.firstOrdinal == row.firstOrdinal {
       missing.sources.append(
