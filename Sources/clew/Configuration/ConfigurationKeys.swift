@@ -125,7 +125,10 @@ enum ConfigurationKeys {
     .init("limits.body-size", .bytes(1024...(1 << 32)), "64MiB", "one request's body, unpacked") {
       $0.limits.bodyBytes = $1.count
     },
-    .init("limits.look-ups", .count(0...10_000), "0", "look-ups answered at once; 0: one more than there are cores") {
+    .init(
+      "limits.look-ups", .count(0...10_000), "0",
+      "look-ups answered at once; 0: one more than it has cores (affinity, quota of its cgroup)"
+    ) {
       $0.limits.lookUps = $1.count
     },
     .init("limits.body-memory", .bytes(1024...(1 << 40)), "256MiB", "all request bodies together") {
