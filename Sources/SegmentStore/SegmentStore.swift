@@ -155,7 +155,8 @@ final class SealerSignal: @unchecked Sendable {
   private var isStopped = false
   private var finishedRounds = 0
   private var sealedCount = 0
-  private var finishedMerges = 0
+  private var mergesWanted = 0
+  private var mergesAnswered = 0
   private var failure: StoreError?
 
   func wake() {
@@ -191,10 +192,15 @@ final class SealerSignal: @unchecked Sendable {
     }
   }
 
+  /// How often somebody wanted to wait for merges so far.
+  var mergeRequests: Int { lock.withLock { mergesWanted } }
+
   /// Nothing is left to be merged, or it cannot be.
-  func finishedMerging() {
+  ///
+  /// - Parameter requests: what `mergeRequests` was before the last look: who asked later waits for the next one.
+  func finishedMerging(_ requests: Int) {
     lock.withLock {
-      finishedMerges += 1
+      mergesAnswered = requests
       lock.wakeAll()
     }
   }
@@ -202,10 +208,11 @@ final class SealerSignal: @unchecked Sendable {
   /// Wakes the sealer and waits until it has looked for segments to merge, and merged them.
   func runMerges() {
     lock.withLock {
-      let round = finishedMerges
+      mergesWanted += 1
+      let mine = mergesWanted
       isWanted = true
       lock.wakeAll()
-      while finishedMerges == round && !isStopped { lock.wait() }
+      while mergesAnswered < mine && !isStopped { lock.wait() }
     }
   }
 

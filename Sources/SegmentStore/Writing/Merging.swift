@@ -5,6 +5,7 @@ public import TraceStore
 extension SegmentStore {
   /// Merges as long as there is something to merge. Runs on the sealer's thread, after sealing.
   func mergeWhileDue() {
+    var requests = sealer.mergeRequests
     while let window = dueForWriting() {
       let isSmall = window.load <= Self.smallMerge
       if sealer.isStopping && !isSmall { break }
@@ -14,12 +15,14 @@ extension SegmentStore {
         try merge.run()
         if !isSmall { ProcessMemory.returnUnused() }
         noteMerged(merge, nanoseconds: Instant.now.nanoseconds - start.nanoseconds)
+        requests = sealer.mergeRequests
       } catch {
         noteNotMerged(error)
+        requests = sealer.mergeRequests
         break
       }
     }
-    sealer.finishedMerging()
+    sealer.finishedMerging(requests)
   }
 
   /// A merge of so few events is not given up when the store is closed: else a directory that is only ever opened for
