@@ -53,6 +53,8 @@ public protocol OpenFile: AnyObject, Sendable {
   ///
   /// - Returns: false if another open file holds it.
   func tryLockExclusively() throws(FileError) -> Bool
+  /// Gives the advisory lock back, also from copies of the descriptor that a process in the making may hold.
+  func unlock() throws(FileError)
   func close()
 }
 

@@ -143,6 +143,14 @@ public final class FileDescriptor: @unchecked Sendable {
     throw FileError("lock", path, code: code)
   }
 
+  /// Gives the advisory lock back.
+  ///
+  /// Closing gives it back only when no copy of the descriptor is left, and a process that another thread starts has
+  /// a copy of every descriptor until it runs its program.
+  public func unlock() throws(FileError) {
+    if flock(number, LOCK_UN) != 0 { throw FileError("unlock", path, code: errno) }
+  }
+
   public var isTerminal: Bool { isatty(number) == 1 }
 }
 

@@ -1,4 +1,5 @@
 import EventModel
+import Glibc
 import TestSupport
 import Testing
 
@@ -91,6 +92,18 @@ import Testing
     let second = try FileDescriptor.openForReading(directory.file("lock"))
     #expect(try first.tryLockExclusively())
     #expect(try !second.tryLockExclusively())
+    first.close()
+    #expect(try second.tryLockExclusively())
+  }
+
+  @Test func `a lock that is given back is free although a copy of the descriptor is open`() throws {
+    let directory = try TemporaryDirectory("lock")
+    let first = try FileDescriptor.create(directory.file("lock"))
+    let second = try FileDescriptor.openForReading(directory.file("lock"))
+    #expect(try first.tryLockExclusively())
+    let copy = dup(first.number)  // as a process has it between fork and exec
+    defer { Glibc.close(copy) }
+    try first.unlock()
     first.close()
     #expect(try second.tryLockExclusively())
   }

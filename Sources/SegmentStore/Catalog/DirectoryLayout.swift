@@ -93,7 +93,10 @@ final class DirectoryLock {
     }
   }
 
-  func release() { file.close() }
+  func release() {
+    try? file.unlock()  // closing gives it back as well, at the latest when no process holds a copy of the descriptor
+    file.close()
+  }
 }
 
 extension StoreError {

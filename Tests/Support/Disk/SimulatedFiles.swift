@@ -145,6 +145,12 @@ final class SimulatedFile: OpenFile, @unchecked Sendable {
     }
   }
 
+  func unlock() throws(FileError) {
+    try run("unlock") { (_, node) throws(SimulatedDisk.Refusal) in
+      if node.advisoryHolder == ObjectIdentifier(self) { node.advisoryHolder = nil }
+    }
+  }
+
   func close() {
     files.disk.lock.withLock {
       if files.generation == files.disk.generation && node.advisoryHolder == ObjectIdentifier(self) {
