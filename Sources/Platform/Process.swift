@@ -7,8 +7,9 @@ public enum CurrentProcess {
   /// How many threads can run at one time, at least 1: the processors that the calling thread may run on, and no more
   /// than its control group has time for.
   public static var coreCount: Int {
-    let processors = Processors.allowedHere ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
-    return max(1, min(processors, Processors.quotaHere ?? .max))
+    // The mask of a thread may name processors that are not there, or are switched off.
+    let online = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    return max(1, min(online > 0 ? online : .max, Processors.allowedHere ?? .max, Processors.quotaHere ?? .max))
   }
 
   /// The value of an environment variable; nil where it is not set, or is no UTF-8.

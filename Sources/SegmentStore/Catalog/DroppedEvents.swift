@@ -27,7 +27,22 @@ struct DroppedEvents: Sendable {
 
   /// A whole segment.
   mutating func add(_ row: CatalogSegment) {
-    ranges.append(DroppedRange(first: row.firstOrdinal, last: row.lastOrdinal, eventCount: row.eventCount))
+    add(DroppedRange(first: row.firstOrdinal, last: row.lastOrdinal, eventCount: row.eventCount))
+    // What was taken of single sources before is part of it.
+    let range = row.firstOrdinal...row.lastOrdinal
+    for taken in sources where range.contains(taken.first) && range.contains(taken.last) {
+      if let place = ranges.firstIndex(where: { $0.first <= taken.first && taken.last <= $0.last }) {
+        ranges[place].eventCount += taken.eventCount
+      }
+    }
+    sources.removeAll { range.contains($0.first) && range.contains($0.last) }
+  }
+
+  /// What was lost before, and is too old now as well: how much it was is not known.
+  mutating func add(_ lost: LostRange) { add(DroppedRange(first: lost.first, last: lost.last, eventCount: 0)) }
+
+  private mutating func add(_ range: DroppedRange) {
+    ranges.append(range)
     ranges.sort { $0.first < $1.first }
     ranges = ranges.reduce(into: []) { joined, next in
       if let last = joined.last, last.last + 1 >= next.first {
@@ -37,14 +52,6 @@ struct DroppedEvents: Sendable {
         joined.append(next)
       }
     }
-    // What was taken of single sources before is part of it.
-    let range = row.firstOrdinal...row.lastOrdinal
-    for taken in sources where range.contains(taken.first) && range.contains(taken.last) {
-      if let place = ranges.firstIndex(where: { $0.first <= taken.first && taken.last <= $0.last }) {
-        ranges[place].eventCount += taken.eventCount
-      }
-    }
-    sources.removeAll { range.contains($0.first) && range.contains($0.last) }
   }
 
   mutating func add(_ dropped: DroppedSource) {

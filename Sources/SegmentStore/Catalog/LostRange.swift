@@ -21,9 +21,14 @@ struct LostRange: Hashable, Sendable {
   /// What a hot file held from an ordinal on, where nothing says to which end: up to the next ordinal that has its place,
   /// else as many as a hot file can hold. None of them is given a second time: senders and readers know some.
   init(endOfHot name: String, from first: Int64, known: CatalogContents, reason: String) {
-    var places = known.segments.map(\.firstOrdinal) + known.hot
-    places += known.lost.map(\.first) + known.dropped.ranges.map(\.first)
-    let next = places.filter { $0 > first }.min()
+    let taken = known.finishedRanges + known.lost.map { $0.first...$0.last }
+    // A file outlives what was lost of it, or sealed out of it, before.
+    var first = first
+    for range in taken.sorted(by: { $0.lowerBound < $1.lowerBound })
+    where range.contains(first) && range.upperBound < .max {
+      first = range.upperBound + 1
+    }
+    let next = (taken.map(\.lowerBound) + known.hot).filter { $0 > first }.min()
     let last = next ?? first.addingReportingOverflow(Int64(HotIndex.countMax)).partialValue
     self.init(first: first, last: max(first, last - 1), eventCount: 0, name: name, reason: reason)
   }

@@ -77,7 +77,7 @@ extension SegmentStore {
       statistics.rawBytes += generation.index.rawBytes
       if count > 0 { note(generation.index.firstCreated, generation.index.lastCreated) }
     }
-    statistics.damagedSegmentCount += state.quarantined.count + state.damagedHot.count
+    statistics.damagedSegmentCount += state.quarantined.count + state.lostNames.count
     statistics.unresolvedCount = state.waiting.unresolvedCount
     statistics.unresolvedDropped = state.waiting.droppedCount
     return statistics

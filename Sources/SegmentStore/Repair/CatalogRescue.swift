@@ -139,10 +139,11 @@ extension Repair {
 
   // MARK: Segments that are not whole, or not there
 
-  /// Whether no other file holds ordinals of a range.
+  /// Whether no other file holds ordinals of a range, and retention has not deleted it.
   func isFree(_ range: ClosedRange<Int64>, _ contents: CatalogContents) -> Bool {
     !contents.segments.contains { ($0.firstOrdinal...$0.lastOrdinal).overlaps(range) }
       && !contents.hot.contains { range.contains($0) }
+      && !contents.dropped.ranges.contains { $0.first <= range.lowerBound && range.upperBound <= $0.last }
   }
 
   /// A damaged segment stays known, so that it comes back when it is mended.
@@ -184,6 +185,7 @@ extension Repair {
     var row = known
     row.state = .quarantined
     if row.reason.isEmpty { row.reason = "the file is missing" }
+    contents.lost.removeAll { $0.name == row.name }
     contents.segments.append(row)
     contents.segmentSources += positions.filter { $0.firstOrdinal == row.firstOrdinal }
     return row

@@ -51,6 +51,8 @@ extension Repair {
     if let last {
       note(lost: LostRange(first: first, last: last, eventCount: 0, name: name, reason: reason))
     } else if contents.hot.contains(where: { DirectoryLayout.hotName(first: $0) == name }) {
+      // A repair that was interrupted before it wrote the file anew noted it.
+      if files.exists(path(name)), contents.lost.contains(where: { $0.name == name && $0.first == first }) { return }
       // No event was acknowledged from a file that the catalog does not name: it was being made.
       note(lost: LostRange(endOfHot: name, from: first, known: contents, reason: reason))
     }

@@ -41,6 +41,7 @@ final class SegmentHandle: @unchecked Sendable {
   func retire() { retired.store(true, ordering: .releasing) }
 
   func mayContain(eventID: IdentifierKey) -> Bool { !isDamaged && reader.mayContain(eventID: eventID) }
+  func mayContain(outsideCause: IdentifierKey) -> Bool { !isDamaged && reader.mayContain(outsideCause: outsideCause) }
   func mayContain(trace: IdentifierKey) -> Bool { !isDamaged && reader.mayContain(correlation: trace) }
 
   /// What an event is, if it can still be read here that one of its identity is stored: what answers was checked. Nil: it

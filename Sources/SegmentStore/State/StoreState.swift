@@ -62,13 +62,18 @@ final class StoreState {
   func missing() -> [MissingPart] {
     var parts = quarantined.map { MissingPart.damagedSegment(name: $0.name) }
     parts += segments.filter(\.isDamaged).map { .damagedSegment(name: $0.name) }
-    for range in lost { parts.append(.damagedSegment(name: range.name)) }
-    parts += damagedHot.map { .damagedSegment(name: $0) }
+    parts += lostNames.map { .damagedSegment(name: $0) }
     for range in dropped.sources {
       parts.append(.droppedOfSource(name: sources.name(range.source), ordinals: range.first...range.last))
     }
     for range in dropped.ranges { parts.append(.droppedByRetention(ordinals: range.first...range.last)) }
     return parts
+  }
+
+  /// Files of which something is lost, and that are no segments of the catalog: each once.
+  var lostNames: [String] {
+    var seen: Set<String> = []
+    return (lost.map(\.name) + damagedHot).filter { seen.insert($0).inserted }
   }
 
   /// Segments from which no answer comes.

@@ -58,6 +58,48 @@ struct Homecoming {
     guard !event.cause.isZero, mayHaveMissed(event.cause, event.ordinal) else { return }
     children.append(Child(ordinal: event.ordinal, id: event.id, isReworked: true))
   }
+
+  /// Children whose cause is the event that names their trace, where one of the two is in a segment that came back. They
+  /// wait for nothing, so that no file lists them. Cost: reading these segments once.
+  mutating func considerRootMarkers(_ state: StoreState) {
+    for segment in segments {
+      let others = state.segments.filter { $0 !== segment }
+      if others.isEmpty { continue }
+      var roots: [IdentifierKey] = []
+      var found: [Child] = []
+      state.reading(segment) { (reader) throws(StoreError) in
+        for zone in reader.blocks {
+          try reader.forEachEvent(ofBlock: zone.number) { (view, stored) in
+            let event = state.known(sealed: view, stored: stored)
+            if event.id == event.trace {
+              if others.contains(where: { $0.mayContain(outsideCause: event.id) }) { roots.append(event.id) }
+            } else if event.isRootMarker, others.contains(where: { $0.mayContain(eventID: event.cause) }) {
+              found.append(Child(ordinal: event.ordinal, id: event.id, isReworked: true))
+            }
+            return .proceed
+          }
+        }
+      }
+      children += found
+      for root in roots { considerChildren(ofRoot: root, in: others, state) }
+    }
+  }
+
+  private mutating func considerChildren(ofRoot root: IdentifierKey, in others: [SegmentHandle], _ state: StoreState) {
+    for other in others where other.mayContain(outsideCause: root) {
+      var found: [Child] = []
+      state.reading(other) { (reader) throws(StoreError) in
+        try reader.forEachEvent(ofTraceKey: root) { (view, stored) in
+          if view.causeKey == root {
+            let event = state.known(sealed: view, stored: stored)
+            if event.isRootMarker { found.append(Child(ordinal: event.ordinal, id: event.id, isReworked: true)) }
+          }
+          return .proceed
+        }
+      }
+      children += found
+    }
+  }
 }
 
 extension SegmentStore {
@@ -84,8 +126,9 @@ extension SegmentStore {
   /// At the end of a start. What is found is written with the hot file when that is sealed; until then each start finds
   /// it again.
   func healWhatCameBack() throws(StoreError) {
-    guard let homecoming = state.homecoming else { return }
+    guard var homecoming = state.homecoming else { return }
     state.homecoming = nil
+    homecoming.considerRootMarkers(state)
     let count = lock.withLock { state.linkAgain(homecoming.children) }
     // One that could not be read after all is looked at again when it can.
     let names = homecoming.names.subtracting(state.asideNames)

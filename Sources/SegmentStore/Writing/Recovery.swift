@@ -66,79 +66,6 @@ extension SegmentStore {
     }
   }
 
-  /// Files that the catalog does not name, and temporary ones.
-  ///
-  /// - Returns: the first ordinals of the hot files that count.
-  private func resolveLeftovers(_ contents: CatalogContents) throws(StoreError) -> [Int64] {
-    let names = try mapping { () throws(FileError) in try fileSystem.list(directory) }
-    let known = Set(contents.segments.map(\.name))
-    var hot = contents.hot
-    let sealed =
-      contents.segments.map { $0.firstOrdinal...$0.lastOrdinal } + contents.dropped.ranges.map { $0.first...$0.last }
-    for name in names {
-      if name.contains(DirectoryLayout.temporarySuffix) {
-        try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
-      } else if let range = DirectoryLayout.segmentRange(name), !known.contains(name) {
-        // A catalog that went back in time may name a hot file that is gone: then this is all that is left of it.
-        let isHot = contents.hot.contains { range.contains($0) && names.contains(DirectoryLayout.hotName(first: $0)) }
-        if isHot || sealed.contains(where: { $0.overlaps(range) }) {
-          log.info("store", "\(name) was not published, or has been merged; its events are in another file")
-          try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
-        } else {
-          log.warning("store", "\(name) is no segment of this store; it is left alone")
-        }
-      } else if let first = DirectoryLayout.hotFirst(name), !contents.hot.contains(first) {
-        if try keepHot(name, first: first, sealed: sealed) { hot.append(first) }
-      }
-    }
-    for first in contents.hot where !names.contains(DirectoryLayout.hotName(first: first)) {
-      log.error("store", "\(DirectoryLayout.hotName(first: first)) is missing: its events are lost")
-      try noteLost(hot: first, "the file is missing", contents)
-      try withCatalog { (catalog) throws(StoreError) in try catalog.removeHot(first: first) }
-      hot.removeAll { $0 == first }
-    }
-    for first in hot where contents.hot.contains(first) {
-      let name = DirectoryLayout.hotName(first: first)
-      // SQLite takes an empty file for a new one, and its WAL for garbage. Ours was synced before the catalog named it.
-      let status = try mapping { () throws(FileError) in try fileSystem.status(path(name)) }
-      if status.size >= HotFile.headerBytes { continue }
-      log.error("store", "\(name) is empty: its events are lost")
-      try noteLost(hot: first, "the file is empty", contents)
-    }
-    return hot
-  }
-
-  /// From now on answers name what a hot file held, and its ordinals are not given again.
-  private func noteLost(hot first: Int64, _ reason: String, _ contents: CatalogContents) throws(StoreError) {
-    let name = DirectoryLayout.hotName(first: first)
-    let range = LostRange(endOfHot: name, from: first, known: contents, reason: reason)
-    // A start that was interrupted here noted it.
-    if state.lost.contains(range) { return }
-    try withCatalog { (catalog) throws(StoreError) in try catalog.put(range) }
-    state.lost.append(range)
-  }
-
-  /// A hot file that the catalog does not name was sealed already, or never written to.
-  private func keepHot(_ name: String, first: Int64, sealed: [ClosedRange<Int64>]) throws(StoreError) -> Bool {
-    if !sealed.contains(where: { $0.contains(first) }) {
-      // It was lost, and came back after others were sealed: its ordinals lie among theirs, where nothing is taken in.
-      if first <= state.lastOrdinal {
-        log.warning("store", "\(name) is no hot file of this store any more; it is left alone")
-        return false
-      }
-      let file = try HotFile(path(name), first: first, writable: true, cacheBytes: 0, files: fileSystem)
-      var rowCount = 0
-      try file.forEachRow { (_) throws(StoreError) in rowCount += 1 }
-      if rowCount > 0 {
-        log.warning("store", "\(name) is not in the catalog, but holds events: it is taken in")
-        try withCatalog { (catalog) throws(StoreError) in try catalog.put(CatalogRow.Hot(first: first)) }
-        return true
-      }
-    }
-    try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(path(name), fileSystem) }
-    return false
-  }
-
   private func filesOfEvents() throws(StoreError) -> [String] {
     try mapping { () throws(FileError) in try fileSystem.list(directory) }
       .filter { DirectoryLayout.segmentRange($0) != nil || DirectoryLayout.hotFirst($0) != nil }
@@ -379,6 +306,8 @@ extension SegmentStore {
   ///
   /// The old one is synced first: a checkpoint in the next file, once that is synced, must not outlive events before it.
   func freezeActive() throws(StoreError) {
+    // What the last append could not read: its events are derived again as long as they are hot, and not after that.
+    noteAside()
     if options.durability != .process { try active.file.sync() }
     try beginGeneration()
   }

@@ -72,13 +72,17 @@ extension SegmentStore {
         guard lock.withLock({ state.hasFile(name) }) else { return false }
         var dropped = lock.withLock { state.dropped }
         dropped.add(row)
+        let lost = lock.withLock { state.lostBefore(row) }
+        for range in lost { dropped.add(range) }
         try catalog.transaction { () throws(StoreError) in
           try catalog.removeSegment(first: row.firstOrdinal, last: row.lastOrdinal)
           try catalog.replace(dropped)
+          for range in lost { try catalog.removeLost(first: range.first) }
         }
         try reach("retention-in-catalog")
         lock.withLock {
           state.dropped = dropped
+          state.lost.removeAll { lost.contains($0) }
           state.segments.removeAll { $0.name == name }
           state.quarantined.removeAll { $0.name == name }
           state.aside.removeAll { $0.name == name }
@@ -101,6 +105,17 @@ extension SegmentStore {
         figures.eventsDropped += row.eventCount
       }
       log.info("store", "\(name) with \(row.eventCount) events was deleted by retention")
+    }
+  }
+}
+
+extension StoreState {
+  /// What is lost is older than a segment that goes, and nothing that is older is kept: it goes with it.
+  fileprivate func lostBefore(_ row: CatalogSegment) -> [LostRange] {
+    let kept = segments.map(\.row) + quarantined
+    return lost.filter { range in
+      range.last <= row.lastOrdinal
+        && kept.allSatisfy { $0.firstOrdinal == row.firstOrdinal || $0.lastOrdinal > range.last }
     }
   }
 }

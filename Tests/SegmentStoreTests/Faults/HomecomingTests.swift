@@ -28,6 +28,8 @@ import TraceStore
           [
             TestEvent("c", trace: "t", at: 70), TestEvent("in-p", trace: "p", at: 71), TestEvent("q", at: 72),
             TestEvent("waiting", trace: "t", cause: "comes-later", type: "N", at: 73),
+            // One whose id names its trace, and one whose cause is such an event, which comes later.
+            TestEvent("root", trace: "root", at: 74), TestEvent("of-later", trace: "later", cause: "later", at: 75),
           ], source: "first")
       ])
     try run.seal()
@@ -108,6 +110,8 @@ import TraceStore
           TestEvent("p", at: 95), TestEvent("in-q", trace: "q", at: 96),
           // The first event of the id k leaves the trace t, so that the second one counts, whose cause is away.
           TestEvent("in-k", trace: "k", at: 97),
+          TestEvent("of-root", trace: "root", cause: "root", type: "N", at: 97, service: "shop", handler: "late"),
+          TestEvent("later", trace: "later", at: 97),
         ], source: "first")
     ])
     if isSealed { try run.seal() }

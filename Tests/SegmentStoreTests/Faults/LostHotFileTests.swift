@@ -80,20 +80,54 @@ import TraceStore
     #expect(try SegmentStore.repair(FaultRun.directory, on: run.disk.mount()).missing.isEmpty)
   }
 
-  @Test(arguments: [false, true])
-  func `one that comes back is taken in, or left alone when others behind it are sealed`(isSealed: Bool) throws {
+  enum Since: CaseIterable, Sendable { case nothing, stored, sealed, merged }
+
+  @Test(arguments: Since.allCases)
+  func `one that comes back is taken in, or left alone where events were stored since`(since: Since) throws {
     let files = DirectoryLayout.withCompanions(path).compactMap { file in run.disk.content(file).map { (file, $0) } }
     for (file, _) in files { run.disk.delete(file) }
+    let newCount = 12
+    if since == .merged { run.options.mergeFactor = 2 }
     try run.open()
-    _ = try run.store.append([SourceBatch([TestEvent("new", trace: "t1", at: 90)], source: "first")])
-    if isSealed { try run.seal() }
+    #expect(try run.store.statistics().damagedSegmentCount == 1)
+    if since != .nothing {
+      let events = (1...newCount).map { TestEvent("new-\($0)", trace: "t1", at: 90) }
+      _ = try run.store.append([SourceBatch(events, source: "first")])
+    }
+    if since == .sealed || since == .merged { try run.store.seal() }
+    if since == .merged {
+      try run.store.mergeNow()
+      #expect(try run.store.state.segments.count == 1)
+    }
     run.crash(.kill)
     for (file, content) in files { run.disk.put(file, content) }
+    for _ in 1...2 {
+      try run.open()
+      let walked = try run.store.makeEventCursor(after: 0).next(limit: 10_000)
+      let sealedCount = try #require(truth.first { "\($0.id)".contains("e11") }).ordinal - 1
+      #expect(walked.count == (since == .nothing ? truth.count : Int(sealedCount) + newCount))
+      #expect(try run.store.missingParts() == (since == .nothing ? [] : [.damagedSegment(name: name)]))
+      #expect(try run.store.statistics().damagedSegmentCount == (since == .nothing ? 0 : 1))
+      run.crash(.kill)
+      if since != .nothing { #expect(run.disk.content(path) == files[0].1) }
+      let report = try SegmentStore.verify(FaultRun.directory, on: run.disk.mount())
+      #expect(report.isClean, "\(report.problems)")
+    }
+    if since == .nothing { try expectToGoOn() }
+  }
+
+  /// What was taken in is a part of the store like any other.
+  private func expectToGoOn() throws {
     try run.open()
-    let walked = try run.store.makeEventCursor(after: 0).next(limit: 10_000)
-    let sealedCount = try #require(truth.first { "\($0.id)".contains("e11") }).ordinal - 1
-    #expect(walked.count == (isSealed ? Int(sealedCount) : truth.count) + 1)
-    if isSealed { #expect(run.disk.content(path) == files[0].1) }
+    #expect(try run.store.makeEventCursor(after: 0).next(limit: 10_000) == truth)
+    try run.append([SourceBatch([TestEvent("new", trace: "t1", at: 90)], source: "first")])
+    try run.seal()
+    run.crash(.kill)
+    let report = try SegmentStore.verify(FaultRun.directory, on: run.disk.mount())
+    #expect(report.isClean && report.setAside.isEmpty, "\(report.problems)")
+    try run.open()
+    try run.check()
+    #expect(try run.store.makeEventCursor(after: 0).next(limit: 10_000).map(\.ordinal).max() == Int64(truth.count) + 1)
     run.close()
   }
 

@@ -1,0 +1,171 @@
+import EventModel
+import Platform
+import TraceStore
+
+/// What lies in the directory when a store is opened, against what the catalog says: files that a crash left over, files
+/// that are gone, and files that were gone and have come back.
+extension SegmentStore {
+  /// Removes what a crash left over, and names what is lost.
+  ///
+  /// - Returns: the first ordinals of the hot files that count.
+  func resolveLeftovers(_ contents: CatalogContents) throws(StoreError) -> [Int64] {
+    let names = try mapping { () throws(FileError) in try fileSystem.list(directory) }
+    try removeLeftoverSegments(names, contents)
+    var hot = try hotThatIsThere(names, contents)
+    for name in names {
+      guard let first = DirectoryLayout.hotFirst(name), !contents.hot.contains(first) else { continue }
+      try settleUnnamedHot(name, first, contents, &hot)
+    }
+    return hot
+  }
+
+  /// Segments that the catalog does not name, and temporary files.
+  private func removeLeftoverSegments(_ names: [String], _ contents: CatalogContents) throws(StoreError) {
+    let known = Set(contents.segments.map(\.name))
+    let sealed = contents.finishedRanges
+    for name in names {
+      if name.contains(DirectoryLayout.temporarySuffix) {
+        try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
+      } else if let range = DirectoryLayout.segmentRange(name), !known.contains(name) {
+        if state.lost.contains(where: { $0.name == name }) {
+          log.warning("store", "\(name) was lost, and is there: `clew repair` takes it in, or says why it cannot")
+          continue
+        }
+        // A catalog that went back in time may name a hot file that is gone: then this is all that is left of it.
+        let isHot = contents.hot.contains { range.contains($0) && names.contains(DirectoryLayout.hotName(first: $0)) }
+        if isHot || sealed.contains(where: { $0.overlaps(range) }) {
+          log.info("store", "\(name) was not published, or has been merged; its events are in another file")
+          try mapping { () throws(FileError) in try fileSystem.remove(path(name)) }
+        } else {
+          log.warning("store", "\(name) is no segment of this store; it is left alone")
+        }
+      }
+    }
+  }
+
+  /// Hot files that the catalog names. SQLite takes an empty file for a new one, and its WAL for garbage; ours was synced
+  /// before the catalog named it, so that an empty one is as lost as one that is missing.
+  private func hotThatIsThere(_ names: [String], _ contents: CatalogContents) throws(StoreError) -> [Int64] {
+    var hot: [Int64] = []
+    for first in contents.hot {
+      let name = DirectoryLayout.hotName(first: first)
+      let isThere = names.contains(name)
+      if isThere, try !isEmptyFile(name) {
+        hot.append(first)
+        continue
+      }
+      log.error("store", "\(name) is \(isThere ? "empty" : "missing"): its events are lost")
+      var known = contents
+      known.lost = state.lost
+      let range = LostRange(
+        endOfHot: name, from: first, known: known, reason: isThere ? "the file is empty" : "the file is missing")
+      try withCatalog { (catalog) throws(StoreError) in
+        try catalog.transaction { () throws(StoreError) in
+          // From now on answers name what it held, and its ordinals are not given again.
+          try catalog.put(range)
+          try catalog.removeHot(first: first)
+        }
+      }
+      state.lost.append(range)
+      if isThere { try removeHotFile(name) }
+    }
+    return hot
+  }
+
+  private func isEmptyFile(_ name: String) throws(StoreError) -> Bool {
+    try mapping { () throws(FileError) in try fileSystem.status(path(name)).size } < HotFile.headerBytes
+  }
+
+  private func removeHotFile(_ name: String) throws(StoreError) {
+    try mapping { () throws(FileError) in try DirectoryLayout.removeDatabase(path(name), fileSystem) }
+  }
+
+  /// A hot file that the catalog does not name: one that was sealed or never written to, which goes; or one that was
+  /// lost, and has come back.
+  private func settleUnnamedHot(
+    _ name: String, _ first: Int64, _ contents: CatalogContents, _ hot: inout [Int64]
+  ) throws(StoreError) {
+    let sealed = contents.finishedRanges
+    let lost = state.lost.filter { $0.name == name }
+    if lost.isEmpty && sealed.contains(where: { $0.contains(first) }) { return try removeHotFile(name) }
+    let rows: [ClosedRange<Int64>]
+    do {
+      rows = try isEmptyFile(name) ? [] : rowRanges(name, first)
+    } catch {
+      guard !lost.isEmpty && error.concernsOneFile else { throw error }
+      return log.warning("store", "\(name) was lost, and is there, but cannot be read; it is left alone: \(error)")
+    }
+    // Segments on both sides of what was lost may be one by now: that its ordinals lie in one does not mean that it is in.
+    let isSettled = rows.allSatisfy { row in
+      !lost.contains { $0.overlaps(row) } && sealed.contains { $0.overlaps(row) }
+    }
+    if isSettled { return try removeHotFile(name) }
+    if lost.isEmpty {
+      if first <= state.lastOrdinal {
+        return log.warning("store", "\(name) is no hot file of this store any more; it is left alone")
+      }
+      log.warning("store", "\(name) is not in the catalog, but holds events: it is taken in")
+      try withCatalog { (catalog) throws(StoreError) in try catalog.put(CatalogRow.Hot(first: first)) }
+      return hot.append(first)
+    }
+    try takeBack(name, first, lost, &hot)
+  }
+
+  private func rowRanges(_ name: String, _ first: Int64) throws(StoreError) -> [ClosedRange<Int64>] {
+    let file = try HotFile(path(name), first: first, writable: true, cacheBytes: 0, files: fileSystem)
+    var ranges: [ClosedRange<Int64>] = []
+    try file.forEachRow { row in ranges.append(row.chunk.first...row.chunk.first + Int64(max(row.chunk.count, 1)) - 1) }
+    return ranges
+  }
+
+  /// A hot file that was lost counts again, unless something was stored since: its ordinals would lie among others, and
+  /// its checkpoints were lost with it, so that a source may have sent the same events once more.
+  private func takeBack(
+    _ name: String, _ first: Int64, _ lost: [LostRange], _ hot: inout [Int64]
+  ) throws(StoreError) {
+    var isNewest = first > state.lastOrdinal
+    for other in hot where isNewest { isNewest = try !holdsAnything(other, behind: first) }
+    guard isNewest else {
+      return log.warning(
+        "store",
+        "\(name) was lost, and is back, but events were stored since, and some may be those that it holds; it is left "
+          + "alone. To get at them move it into an empty directory, and run `clew repair` and `clew export events` there, and "
+          + "`clew import` of the output here")
+    }
+    log.warning("store", "\(name) was lost, and is back: it is taken in")
+    let empty = hot.filter { $0 > first }
+    try withCatalog { (catalog) throws(StoreError) in
+      try catalog.transaction { () throws(StoreError) in
+        try catalog.put(CatalogRow.Hot(first: first))
+        for range in lost { try catalog.removeLost(first: range.first) }
+        // They begin where no ordinal is lost any more.
+        for other in empty { try catalog.removeHot(first: other) }
+      }
+    }
+    state.lost.removeAll { $0.name == name }
+    for other in empty { try removeHotFile(DirectoryLayout.hotName(first: other)) }
+    hot.removeAll { $0 > first }
+    hot.append(first)
+  }
+
+  /// Whether a hot file has events from an ordinal on, or, if it was begun behind it, knows how far a source was read.
+  private func holdsAnything(_ other: Int64, behind first: Int64) throws(StoreError) -> Bool {
+    let name = DirectoryLayout.hotName(first: other)
+    if try rowRanges(name, other).contains(where: { $0.upperBound >= first }) { return true }
+    if other < first { return false }
+    let file = try HotFile(path(name), first: other, writable: true, cacheBytes: 0, files: fileSystem)
+    let checkpoints = try file.checkpoints()
+    return !checkpoints.valid.isEmpty || checkpoints.damagedCount > 0
+  }
+}
+
+extension CatalogContents {
+  /// Ordinals of which the catalog knows what became of them: sealed, or deleted by retention.
+  var finishedRanges: [ClosedRange<Int64>] {
+    segments.map { $0.firstOrdinal...$0.lastOrdinal } + dropped.ranges.map { $0.first...$0.last }
+  }
+}
+
+extension LostRange {
+  func overlaps(_ range: ClosedRange<Int64>) -> Bool { first <= range.upperBound && range.lowerBound <= last }
+}
