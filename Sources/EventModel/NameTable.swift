@@ -7,6 +7,14 @@ public struct NameTable: Sendable {
   private var hashes: [UInt32] = [0]
   /// Numbers; 0 is a free place, for the empty name is never looked up here.
   private var slots: [UInt32] = []
+  /// Names that were asked for lately, by their ends: most questions repeat one of them, and are answered without a hash
+  /// of the whole name. Names that share a place push each other out; nothing depends on who is there.
+  private var recent: [Recent] = []
+
+  private struct Recent {
+    var ends = NameEnds(count: 0, head: 0, tail: 0)
+    var number: UInt32 = 0
+  }
 
   public init() {}
 
@@ -15,6 +23,20 @@ public struct NameTable: Sendable {
   /// The number of a name, given as UTF-8 bytes. Complexity: O(length).
   public mutating func intern(_ name: UnsafeRawBufferPointer) -> UInt32 {
     if unsafe name.isEmpty { return 0 }
+    if recent.isEmpty { recent = Array(repeating: Recent(), count: Self.recentCount) }
+    let ends = unsafe NameEnds(name)
+    let place = ends.place(of: Self.recentCount)
+    let known = recent[place]
+    // No name is empty, so that a free place equals none. Up to 16 bytes the ends are the whole name.
+    if known.ends == ends, unsafe name.count <= 16 || isSame(names[Int(known.number)], name) { return known.number }
+    let number = unsafe lookUp(name)
+    recent[place] = Recent(ends: ends, number: number)
+    return number
+  }
+
+  private static let recentCount = 64
+
+  private mutating func lookUp(_ name: UnsafeRawBufferPointer) -> UInt32 {
     if names.count * 2 > slots.count { grow() }
     let hash = UInt32(truncatingIfNeeded: unsafe IdentifierKey.hashing(name).low)
     let mask = slots.count - 1
@@ -68,5 +90,37 @@ public struct NameTable: Sendable {
       while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
       slots[slot] = UInt32(number)
     }
+  }
+}
+
+/// Length, first and last bytes of a name.
+private struct NameEnds: Equatable {
+  var count: Int
+  var head: UInt64
+  var tail: UInt64
+
+  init(count: Int, head: UInt64, tail: UInt64) {
+    self.count = count
+    self.head = head
+    self.tail = tail
+  }
+
+  /// - Precondition: it is not empty. Of fewer than 16 bytes some are in both.
+  @inline(__always) init(_ name: UnsafeRawBufferPointer) {
+    count = name.count
+    if name.count >= 8 {
+      head = unsafe name.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
+      tail = unsafe name.loadUnaligned(fromByteOffset: name.count - 8, as: UInt64.self)
+    } else {
+      head = 0
+      for index in 0..<name.count { unsafe head = head << 8 | UInt64(name[index]) }
+      tail = 0
+    }
+  }
+
+  /// - Parameter size: a power of two.
+  @inline(__always) func place(of size: Int) -> Int {
+    let mixed = (head ^ tail &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: count)) &* 0xFF51_AFD7_ED55_8CCD
+    return Int(truncatingIfNeeded: mixed >> 48) & (size - 1)
   }
 }

@@ -113,7 +113,7 @@ struct LastValue: BitwiseCopyable {
   var fields = unsafe EventFields()
   /// What the key at hand had before its value became the last one.
   var lastBefore = LastValue()
-  /// Where wholes, kinds, numbers, texts and words ended in what `finish` appended to.
+  /// Where kinds, numbers and words ended in what `finish` appended to: what stands before each of them is packed alone.
   var sectionEnds: [Int] = []
 
   static let runIndexSlots = 8192
@@ -276,13 +276,11 @@ struct LastValue: BitwiseCopyable {
     unsafe take(&metadataShapes, &output)
     unsafe take(&dataShapes, &output)
     unsafe take(&wholes, &output)
-    unsafe sectionEnds = [output.count]
     for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].kinds, &output) }
-    unsafe sectionEnds.append(output.count)
+    unsafe sectionEnds = [output.count]
     for index in unsafe 0..<numbers.count { unsafe take(&numbers.start[index], &output) }
     unsafe sectionEnds.append(output.count)
     unsafe take(&texts, &output)
-    unsafe sectionEnds.append(output.count)
     unsafe take(&wordCodes, &output)
     unsafe sectionEnds.append(output.count)
     unsafe take(&uuidBytes, &raw)

@@ -1,7 +1,7 @@
 public import Compression
 
 /// The columns of a block as several DEFLATE streams: kinds, numbers and texts have little in common, and a block is too
-/// small for the codec to adapt from one to the next (1 byte in 35 for each event of the standard workload).
+/// small for the codec to adapt from one to the next (1 byte in 35 for each event of the standard workload). Few, because each has tables that a reader builds.
 ///
 /// Format: the number of parts (u8, at most 8); for each the length before and after compression (varint); then the
 /// streams. A part whose two lengths are equal is stored as it is.
@@ -10,20 +10,13 @@ public enum PackedColumns {
 
   /// - Parameter ends: where each part ends, ascending; the last one is the end of the columns.
   public static func pack(_ columns: UnsafeRawBufferPointer, ends: [Int], _ compressor: DeflateCompressor) -> [UInt8] {
-    unsafe pack(columns, ends: ends, [compressor])
-  }
-
-  /// - Parameter compressors: of the parts, in their order; the last one serves all further parts.
-  public static func pack(
-    _ columns: UnsafeRawBufferPointer, ends: [Int], _ compressors: [DeflateCompressor]
-  ) -> [UInt8] {
     var head = ByteSink(capacity: 64)
     var streams = ByteSink(capacity: columns.count / 2 + 1024)
     head.append(UInt8(ends.count))
     var start = 0
-    for (number, end) in ends.enumerated() {
+    for end in ends {
       let part = unsafe UnsafeRawBufferPointer(rebasing: columns[start..<end])
-      let packed = unsafe compressors[min(number, compressors.count - 1)].compress(part)
+      let packed = unsafe compressor.compress(part)
       let isSmaller = packed.count < part.count
       head.append(varint: UInt64(part.count))
       head.append(varint: UInt64(isSmaller ? packed.count : part.count))

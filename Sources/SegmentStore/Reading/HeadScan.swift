@@ -182,11 +182,12 @@ extension SegmentReader {
     let run = head.runs[place]
     var scanned = ScannedRun(
       number: place, goesOn: run.goesOn, eventCount: run.events.count, met: 0, first: .max, last: .min)
-    for event in run.events {
-      let time = head.created[event]
+    // Search spends its time here. Arrays of the head have an element for each event, and kinds are numbers of the table.
+    for time in head.created[run.events] {
       scanned.first = min(scanned.first, time)
       scanned.last = max(scanned.last, time)
-      let kind = head.kinds[event]
+    }
+    for kind in head.kinds[run.events] {
       scanned.met |=
         kind & BlockHead.localKindFlag == 0
         ? metByKind[Int(kind)] : conditions.met(by: head.localKinds[Int(kind & ~BlockHead.localKindFlag)])

@@ -2,7 +2,7 @@
 enum SegmentLimits {
   /// A block is closed at the end of the trace that takes it to this size: one block is decompressed whole to answer
   /// for one trace, so that the time of a look-up is about proportional to it (FORMAT.md section 11). A trace that takes a block to twice this size goes on in the next one.
-  static let blockRawBytesTarget = 128 * 1024
+  static let blockRawBytesTarget = 96 * 1024
   /// Events of a block: the places of a head are small numbers.
   static let blockEventCountMax = 16_384
   /// No block inflates to more: what a reader is ready to allocate. It leaves room for one event of 64 MiB, the largest
