@@ -88,8 +88,8 @@ struct Rework {
 extension StoreState {
   /// Domain events that name `id` as their cause, by ordinal; spans left out.
   ///
-  /// - Parameter sealed: the same for all ids that one question asks for.
-  func effects(of id: IdentifierKey, _ sealed: SealedEffects = SealedEffects()) -> [KnownEvent] {
+  /// - Parameter sealed: the same for all ids that one question asks for; nil: it asks for this one alone.
+  func effects(of id: IdentifierKey, _ sealed: SealedEffects? = nil) -> [KnownEvent] {
     var found: [Int64: KnownEvent] = [:]
     func add(_ event: KnownEvent) {
       if event.cause == id, event.eventClass == .domain { found[event.ordinal] = event }
@@ -102,7 +102,11 @@ extension StoreState {
     for segment in segments where !segment.isDamaged {
       reading(segment) { (reader) throws(StoreError) in
         for trace in try storedTraces(of: id, segment, reader) {
-          try sealed.forEach(causedBy: id, inTrace: trace, segment, reader, self, add)
+          if let sealed {
+            try sealed.forEach(causedBy: id, inTrace: trace, segment, reader, self, add)
+          } else {
+            try SealedEffects.forEachRead(causedBy: id, inTrace: trace, reader, self, add)
+          }
         }
         try reader.forEachEvent(causedByOutsideKey: id) { event, stored in
           add(known(sealed: event, stored: stored))

@@ -4,8 +4,8 @@ import TraceStore
 /// The sealed events of traces by the cause that they name, kept while one question asks for the effects of many events
 /// of a trace: without it the trace would be read for each of them, and a chain as often as it has links.
 final class SealedEffects {
-  /// Events that are kept, of all traces together; a trace that has more is read for each event.
-  static let countMax = 500_000
+  /// Events that are kept, of all traces together: some 40 MB; a trace that has more is read for each event.
+  static let countMax = 200_000
 
   private struct Part: Hashable {
     var firstOrdinal: Int64
@@ -28,6 +28,14 @@ final class SealedEffects {
       effects[cause]?.forEach(body)
       return
     }
+    try Self.forEachRead(causedBy: cause, inTrace: trace, reader, state, body)
+  }
+
+  /// The same, keeping nothing.
+  static func forEachRead(
+    causedBy cause: IdentifierKey, inTrace trace: IdentifierKey, _ reader: SegmentReader, _ state: StoreState,
+    _ body: (KnownEvent) -> Void
+  ) throws(StoreError) {
     try reader.forEachEvent(ofTraceKey: trace) { event, stored in
       if event.causeKey == cause { body(state.known(sealed: event, stored: stored)) }
       return .proceed

@@ -25,7 +25,8 @@ struct SealedMemory {
     count = byID.values.reduce(0) { $0 + Self.weight($1) }
   }
 
-  private static func weight(_ namesakes: SealedNamesakes) -> Int { max(namesakes.events.count, 1) }
+  /// An id costs as much as some five events, whatever the number of its own.
+  private static func weight(_ namesakes: SealedNamesakes) -> Int { namesakes.events.count + 5 }
 
   func isWorthKeeping(_ eventCount: Int) -> Bool { keepsEverything || eventCount >= Self.namesakesMin }
 
