@@ -15,6 +15,8 @@ SANITIZE ?= short
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 # The Swift runtime is linked in; the C libraries stay dynamic, so that the distribution patches them.
 RELEASE_FLAGS = -c release --product clew --static-swift-stdlib $(BUILD_FLAGS)
+# Tests are built beside the builds of whoever works here: partly optimised, every check on (Package.swift).
+TEST_FLAGS = --scratch-path .build-tests
 
 .PHONY: demo test python-clients simulate fuzz sanitize build bench format lint clean packages-build packages-test packages-bench
 
@@ -25,8 +27,8 @@ build: packages-build
 	$(SWIFT) build $(RELEASE_FLAGS)
 
 test: packages-test python-clients lint
-	$(SWIFT) build $(BUILD_FLAGS) --build-tests
-	$(SWIFT) test --skip-build
+	CLEW_TESTS=1 $(SWIFT) build $(TEST_FLAGS) $(BUILD_FLAGS) --build-tests
+	CLEW_TESTS=1 $(SWIFT) test $(TEST_FLAGS) --skip-build
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
@@ -41,8 +43,8 @@ python-clients: packages-test
 # The store on a simulated disk, SEEDS lives from FIRST on, with faults, kills and losses of power; and as many scripts
 # of events against the store in memory.
 simulate: packages-test
-	$(SWIFT) build $(BUILD_FLAGS) --build-tests
-	CLEW_SEEDS=$(SEEDS) CLEW_FIRST_SEED=$(FIRST) $(SWIFT) test --skip-build --filter 'SimulationTests|StoreDifferentialTests'
+	CLEW_TESTS=1 $(SWIFT) build $(TEST_FLAGS) $(BUILD_FLAGS) --build-tests
+	CLEW_TESTS=1 CLEW_SEEDS=$(SEEDS) CLEW_FIRST_SEED=$(FIRST) $(SWIFT) test $(TEST_FLAGS) --skip-build --filter 'SimulationTests|StoreDifferentialTests'
 
 fuzz: packages-build
 	Tests/Fuzz/run $(SECONDS)
@@ -55,6 +57,7 @@ bench: packages-bench
 
 clean:
 	$(SWIFT) package clean
+	rm -rf .build-tests
 
 packages-build packages-test packages-bench:
 	@.ci/install-packages $(patsubst packages-%,%,$@)
