@@ -80,6 +80,27 @@ import TraceStore
     #expect(try SegmentStore.repair(FaultRun.directory, on: run.disk.mount()).missing.isEmpty)
   }
 
+  @Test func `what is lost is named until what was stored before and after it is deleted`() throws {
+    try inflict(.missingAtStart)
+    run.options.retention.age = .seconds(3_600)
+    try run.open()
+    for number in 1...2 {
+      _ = try run.store.append([SourceBatch([TestEvent("new-\(number)", trace: "t1", at: 90)], source: "first")])
+      try run.store.seal()
+      run.clock.advance(seconds: 2_400)
+      try run.store.applyRetention(now: run.clock.now())
+      let isNamed = try run.store.missingParts().contains(.damagedSegment(name: name))
+      // First nothing is old enough; then what was stored before it and right behind it.
+      #expect(isNamed == (number == 1))
+      run.crash(.kill)
+      try run.open()
+      #expect(try run.store.missingParts().contains(.damagedSegment(name: name)) == isNamed)
+      #expect(try SegmentStore.verify(FaultRun.directory, on: run.disk.mount()).isClean)
+    }
+    #expect(try run.store.statistics().damagedSegmentCount == 0)
+    run.close()
+  }
+
   enum Since: CaseIterable, Sendable { case nothing, stored, sealed, merged }
 
   @Test(arguments: Since.allCases)
