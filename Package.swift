@@ -10,8 +10,8 @@ let isFuzzing = Context.environment["CLEW_FUZZ"] != nil
 /// runs once more for each sanitizer.
 let wantedTargets = Context.environment["CLEW_TARGETS"].map { $0.split(separator: ",").map(String.init) }
 
-/// `make test` builds in a folder of its own with what tests spend their time in optimised: two minutes more for the
-/// build, a third of the time for the tests. Every check stays: overflow, bounds, exclusive access, assertions.
+/// `make test` builds in a folder of its own with what tests spend their time in optimised: a minute or two more for the
+/// build, less than half of the time for the tests. Every check stays: overflow, bounds, exclusive access, assertions.
 let isTesting = Context.environment["CLEW_TESTS"] != nil
 let busyInTests: Set = ["EventModel", "WireFormats", "Compression", "BlockCodec", "SegmentStore"]
 let optimised: [SwiftSetting] =

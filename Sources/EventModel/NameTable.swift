@@ -12,7 +12,7 @@ public struct NameTable: Sendable {
   private var recent: [Recent] = []
 
   private struct Recent {
-    var ends = NameEnds(count: 0, head: 0, tail: 0)
+    var ends = NameEnds()
     var number: UInt32 = 0
   }
 
@@ -95,15 +95,12 @@ public struct NameTable: Sendable {
 
 /// Length, first and last bytes of a name.
 private struct NameEnds: Equatable {
-  var count: Int
-  var head: UInt64
-  var tail: UInt64
+  var count = 0
+  var head: UInt64 = 0
+  var tail: UInt64 = 0
 
-  init(count: Int, head: UInt64, tail: UInt64) {
-    self.count = count
-    self.head = head
-    self.tail = tail
-  }
+  /// Of no name.
+  init() {}
 
   /// - Precondition: it is not empty. Of fewer than 16 bytes some are in both.
   @inline(__always) init(_ name: UnsafeRawBufferPointer) {
@@ -112,9 +109,7 @@ private struct NameEnds: Equatable {
       head = unsafe name.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
       tail = unsafe name.loadUnaligned(fromByteOffset: name.count - 8, as: UInt64.self)
     } else {
-      head = 0
       for index in 0..<name.count { unsafe head = head << 8 | UInt64(name[index]) }
-      tail = 0
     }
   }
 

@@ -15,7 +15,7 @@ public import EventModel
   public let dictionary: DictionaryBuilder
   let body: BodyEncoder
   let compressor: DeflateCompressor
-  /// Of the data: what level 1 leaves in its three streams costs 0.1 bytes an event of the standard workload (ADR-007).
+  /// Of the data: higher levels find no more in its three streams (ADR-007).
   let dataCompressor: DeflateCompressor
 
   // The open run.

@@ -88,18 +88,18 @@ extension SegmentStore {
     let sealed = contents.finishedRanges
     let lost = state.lost.filter { $0.name == name }
     if lost.isEmpty && sealed.contains(where: { $0.contains(first) }) { return try removeHotFile(name) }
-    let rows: [ClosedRange<Int64>]
+    let rows: HotRows
     do {
-      rows = try isEmptyFile(name) ? [] : rowRanges(name, first)
+      rows = try isEmptyFile(name) ? HotRows() : hotRows(name, first)
     } catch {
       guard !lost.isEmpty && error.concernsOneFile else { throw error }
       return log.warning("store", "\(name) was lost, and is there, but cannot be read; it is left alone: \(error)")
     }
     // Segments on both sides of what was lost may be one by now: that its ordinals lie in one does not mean that it is in.
-    let isSettled = rows.allSatisfy { row in
+    let isSettled = rows.ranges.allSatisfy { row in
       !lost.contains { $0.overlaps(row) } && sealed.contains { $0.overlaps(row) }
     }
-    if isSettled { return try removeHotFile(name) }
+    if isSettled && !rows.hasDamaged { return try removeHotFile(name) }
     if lost.isEmpty {
       if first <= state.lastOrdinal {
         return log.warning("store", "\(name) is no hot file of this store any more; it is left alone")
@@ -111,11 +111,21 @@ extension SegmentStore {
     try takeBack(name, first, lost, &hot)
   }
 
-  private func rowRanges(_ name: String, _ first: Int64) throws(StoreError) -> [ClosedRange<Int64>] {
-    let file = try HotFile(path(name), first: first, writable: true, cacheBytes: 0, files: fileSystem)
+  /// Which ordinals a hot file holds.
+  private struct HotRows {
     var ranges: [ClosedRange<Int64>] = []
-    try file.forEachRow { row in ranges.append(row.chunk.first...row.chunk.first + Int64(max(row.chunk.count, 1)) - 1) }
-    return ranges
+    /// Nobody knows which ordinals these have: what is damaged may be their keys.
+    var hasDamaged = false
+  }
+
+  private func hotRows(_ name: String, _ first: Int64) throws(StoreError) -> HotRows {
+    let file = try HotFile(path(name), first: first, writable: true, cacheBytes: 0, files: fileSystem)
+    var rows = HotRows()
+    try unsafe file.forEachFrames { (first, count, _, isValid, _) throws(StoreError) in
+      let last = first.addingReportingOverflow(Int64(max(count, 1)) - 1)
+      if isValid && !last.overflow { rows.ranges.append(first...last.partialValue) } else { rows.hasDamaged = true }
+    }
+    return rows
   }
 
   /// A hot file that was lost counts again, unless something was stored since: its ordinals would lie among others, and
@@ -151,7 +161,8 @@ extension SegmentStore {
   /// Whether a hot file has events from an ordinal on, or, if it was begun behind it, knows how far a source was read.
   private func holdsAnything(_ other: Int64, behind first: Int64) throws(StoreError) -> Bool {
     let name = DirectoryLayout.hotName(first: other)
-    if try rowRanges(name, other).contains(where: { $0.upperBound >= first }) { return true }
+    let rows = try hotRows(name, other)
+    if rows.hasDamaged || rows.ranges.contains(where: { $0.upperBound >= first }) { return true }
     if other < first { return false }
     let file = try HotFile(path(name), first: other, writable: true, cacheBytes: 0, files: fileSystem)
     let checkpoints = try file.checkpoints()
