@@ -143,6 +143,25 @@ class Server:
         self.process.wait()
 
 
+# A hot file of 500,000 is full: it would be sealed at once, beside the look-ups, and not be hot any more.
+HOT = 499_000
+
+
+def serve_with_hot(count):
+    """Look-ups through a server, with so many events that are not sealed yet, after it was killed."""
+    make_workload(count, "77", "-")
+    os.rename(f"{WORK}/ev.ndjson", f"{WORK}/hot.ndjson")
+    appended = answer([TOOL, "append", "hot.ndjson", "data"])
+    first = Server()
+    first.kill()
+    server = Server()
+    figures = {"ready": server.ready, "hot": count, "rssStart": server.resident(), "append": appended}
+    figures["http"] = {clients: server.traces_by(clients) for clients in (1, 32)}
+    figures["rss"] = server.resident()
+    server.stop()
+    return figures
+
+
 def scrape_with_handlers(handlers=2_000):
     """Seconds of one scrape when so many handlers have reacted, and its bytes."""
     shutil.rmtree(f"{WORK}/handlers", ignore_errors=True)

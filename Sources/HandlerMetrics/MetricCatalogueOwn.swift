@@ -5,7 +5,8 @@ extension MetricCatalogue {
   // MARK: Store
 
   public static let storeSegments = MetricFamily(
-    "clew_store_segments", .gauge, ["state"], "Segments on disk. state: open, sealed, archived, corrupt.")
+    "clew_store_segments", .gauge, ["state"],
+    "Segments on disk. state: open, sealed, archived, corrupt (also hot files of which something is lost).")
   public static let storeSizeBytes = MetricFamily(
     "clew_store_size_bytes", .gauge, ["kind"], "Bytes on disk. kind: events, index, journal, snapshot.")
   public static let storeRawBytes = MetricFamily(

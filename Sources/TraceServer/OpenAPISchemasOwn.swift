@@ -98,7 +98,7 @@ extension OpenAPISchemas {
         Field("rawBytes", .integer, "bytes of all events before compression"),
         Field("bytesPerEvent", .number, "storedBytes over eventCount", nullable: true),
         Field("reportCount", .integer, "stored handler reports"),
-        Field("damagedSegmentCount", .integer, "segments set aside"),
+        Field("damagedSegmentCount", .integer, "segments set aside, and hot files of which something is lost"),
         Field("hotEventCount", .integer, "events not sealed yet"),
         Field("unresolvedCount", .integer, "children whose cause is not stored"),
         Field("unresolvedDropped", .integer, "children that did not fit the table of those"),

@@ -63,7 +63,7 @@ public import EventModel
     self.dictionary = dictionary
     body = BodyEncoder(dictionary)
     compressor = DeflateCompressor(level: level)
-    dataCompressor = DeflateCompressor(level: min(level, 1))
+    dataCompressor = DeflateCompressor(level: 1)
   }
 
   public var eventCount: Int { ordinals.count + frameStarts.count }

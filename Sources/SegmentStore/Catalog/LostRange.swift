@@ -18,19 +18,35 @@ struct LostRange: Hashable, Sendable {
     self.reason = reason
   }
 
-  /// What a hot file held from an ordinal on, where nothing says to which end: up to the next ordinal that has its place,
-  /// else as many as a hot file can hold. None of them is given a second time: senders and readers know some.
-  init(endOfHot name: String, from first: Int64, known: CatalogContents, reason: String) {
+  /// A hot file that is not there any more, and no part of the store until it comes back.
+  static let missing = "the file is missing"
+  static let empty = "the file is empty"
+  var isWholeFile: Bool { reason == Self.missing || reason == Self.empty }
+
+  func overlaps(_ range: ClosedRange<Int64>) -> Bool { first <= range.upperBound && range.lowerBound <= last }
+
+  /// What a hot file held from an ordinal on, where nothing says to which end: up to the next ordinal that has its place
+  /// elsewhere, else as many as a hot file can hold. None of them is given a second time: senders and readers know some.
+  ///
+  /// - Returns: several where parts of it were lost before, or none where all of it has its place.
+  static func endOfHot(_ name: String, from start: Int64, known: CatalogContents, reason: String) -> [LostRange] {
+    let gaps = known.lost.filter { $0.name == name }.map { $0.first...$0.last }
     let taken = known.finishedRanges + known.lost.map { $0.first...$0.last }
-    // A file outlives what was lost of it, or sealed out of it, before.
-    var first = first
-    for range in taken.sorted(by: { $0.lowerBound < $1.lowerBound })
-    where range.contains(first) && range.upperBound < .max {
-      first = range.upperBound + 1
+    let most = Int64(HotIndex.countMax)
+    var found: [LostRange] = []
+    var first = start
+    while true {
+      while let range = taken.first(where: { $0.contains(first) }) {
+        guard range.upperBound < .max - most else { return found }
+        first = range.upperBound + 1
+      }
+      // Behind what was lost of it another file may begin.
+      if first != start && known.hot.contains(first) { return found }
+      let next = (taken.map(\.lowerBound) + known.hot).filter { $0 > first }.min() ?? first + most
+      found.append(LostRange(first: first, last: next - 1, eventCount: 0, name: name, reason: reason))
+      guard gaps.contains(where: { $0.lowerBound == next }) else { return found }
+      first = next
     }
-    let next = (taken.map(\.lowerBound) + known.hot).filter { $0 > first }.min()
-    let last = next ?? first.addingReportingOverflow(Int64(HotIndex.countMax)).partialValue
-    self.init(first: first, last: max(first, last - 1), eventCount: 0, name: name, reason: reason)
   }
 }
 

@@ -25,7 +25,11 @@ extension Repair {
     contents.lost.removeAll { range in contents.segments.contains { $0.name == range.name } }
     let sealed = contents.segments.map { $0.firstOrdinal...$0.lastOrdinal }
     contents.hot = all.compactMap { DirectoryLayout.hotFirst($0) }
-      .filter { first in !sealed.contains { $0.contains(first) } }.sorted()
+      .filter { first in !sealed.contains { $0.contains(first) } }
+      // One that was lost, and is there again: the next start decides what becomes of it.
+      .filter { first in
+        !contents.lost.contains { $0.isWholeFile && $0.name == DirectoryLayout.hotName(first: first) }
+      }.sorted()
     contents.sources = names.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     try nameHotSources(&contents)
     restoreCheckpoints(&contents)

@@ -28,7 +28,7 @@ extension Repair {
   mutating func lookAtHot(_ first: Int64, _ contents: CatalogContents) throws(StoreError) {
     let name = DirectoryLayout.hotName(first: first)
     guard files.exists(path(name)) else {
-      lose(name, "the file is missing", from: first, through: nil, contents)
+      lose(name, LostRange.missing, from: first, through: nil, contents)
       return forgetHot(first)
     }
     report.hotFileCount += 1
@@ -51,10 +51,13 @@ extension Repair {
     if let last {
       note(lost: LostRange(first: first, last: last, eventCount: 0, name: name, reason: reason))
     } else if contents.hot.contains(where: { DirectoryLayout.hotName(first: $0) == name }) {
-      // A repair that was interrupted before it wrote the file anew noted it.
-      if files.exists(path(name)), contents.lost.contains(where: { $0.name == name && $0.first == first }) { return }
-      // No event was acknowledged from a file that the catalog does not name: it was being made.
-      note(lost: LostRange(endOfHot: name, from: first, known: contents, reason: reason))
+      // A repair that was interrupted before it moved the file noted it.
+      let isMoved = files.exists(path(DamagedFiles.directoryName + "/" + name))
+      if reason != LostRange.missing, !isMoved, contents.lost.contains(where: { $0.name == name && $0.first == first })
+      {
+        return
+      }
+      for range in LostRange.endOfHot(name, from: first, known: contents, reason: reason) { note(lost: range) }
     }
   }
 

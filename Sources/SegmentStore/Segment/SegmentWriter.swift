@@ -42,7 +42,7 @@ final class SegmentWriter {
 
   /// - Parameters:
   ///   - path: a temporary name; whatever is there is replaced.
-  ///   - level: of DEFLATE, 1 to 9.
+  ///   - level: of DEFLATE, 1 to 9, for heads; data is packed at level 1.
   ///   - blockBytes: frames of a block, about; see `SegmentLimits.blockRawBytesTarget`.
   init(
     path: String, level: Int = SegmentFormat.level, pageBytes: Int = SegmentFormat.pageBytes,

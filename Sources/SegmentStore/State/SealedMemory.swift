@@ -6,7 +6,7 @@ import TraceStore
 struct SealedMemory {
   /// An id that fewer sealed events have is read again.
   static let namesakesMin = 16
-  /// Events that are remembered, of all ids together: some 40 MB; beyond, all are forgotten.
+  /// Of the weights of all ids that are remembered, in events: some 40 MB; beyond, all are forgotten.
   static let namesakesMax = 262_144
   static let eventsMax = 2_000_000
 

@@ -15,7 +15,7 @@ final class StoreState {
   /// Names of hot files with damaged rows.
   var damagedHot: [String] = []
   var dropped = DroppedEvents()
-  /// What repair has given up.
+  /// What repairs have given up, and hot files that were gone at a start.
   var lost: [LostRange] = []
   /// By the first ordinal of the segment: what it holds of each source; nothing for segments of older programs.
   var segmentSources: [Int64: [SegmentSource]] = [:]

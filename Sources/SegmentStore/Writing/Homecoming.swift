@@ -59,11 +59,12 @@ struct Homecoming {
     children.append(Child(ordinal: event.ordinal, id: event.id, isReworked: true))
   }
 
-  /// Children whose cause is the event that names their trace, where one of the two is in a segment that came back. They
-  /// wait for nothing, so that no file lists them. Cost: reading these segments once.
+  /// Children whose cause is the event that names their trace, where one of the two is in a segment that came back, and
+  /// the other was stored later. They wait for nothing, so that no file lists them, and none says whether they have their
+  /// edge: it is drawn anew. Cost: reading these segments.
   mutating func considerRootMarkers(_ state: StoreState) {
     for segment in segments {
-      let others = state.segments.filter { $0 !== segment }
+      let others = state.segments.filter { $0.row.firstOrdinal > segment.row.lastOrdinal }
       if others.isEmpty { continue }
       var roots: [IdentifierKey] = []
       var found: [Child] = []

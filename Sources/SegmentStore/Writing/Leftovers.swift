@@ -54,26 +54,32 @@ extension SegmentStore {
         hot.append(first)
         continue
       }
-      log.error("store", "\(name) is \(isThere ? "empty" : "missing"): its events are lost")
+      let reason = isThere ? LostRange.empty : LostRange.missing
+      log.error("store", "\(name): \(reason), its events are lost")
       var known = contents
       known.lost = state.lost
-      let range = LostRange(
-        endOfHot: name, from: first, known: known, reason: isThere ? "the file is empty" : "the file is missing")
+      let ranges = LostRange.endOfHot(name, from: first, known: known, reason: reason)
       try withCatalog { (catalog) throws(StoreError) in
         try catalog.transaction { () throws(StoreError) in
           // From now on answers name what it held, and its ordinals are not given again.
-          try catalog.put(range)
+          for range in ranges { try catalog.put(range) }
           try catalog.removeHot(first: first)
         }
       }
-      state.lost.append(range)
-      if isThere { try removeHotFile(name) }
+      state.lost += ranges
+      if isThere { try moveAside(name) }
     }
     return hot
   }
 
   private func isEmptyFile(_ name: String) throws(StoreError) -> Bool {
     try mapping { () throws(FileError) in try fileSystem.status(path(name)).size } < HotFile.headerBytes
+  }
+
+  /// What SQLite has beside an empty file may be all that is left: SQLite itself would delete it.
+  private func moveAside(_ name: String) throws(StoreError) {
+    try DamagedFiles(directory: directory, files: fileSystem).moveAside(name)
+    log.warning("store", "\(name) holds no events, and is moved to \(DamagedFiles.directoryName)/")
   }
 
   private func removeHotFile(_ name: String) throws(StoreError) {
@@ -99,7 +105,10 @@ extension SegmentStore {
     let isSettled = rows.ranges.allSatisfy { row in
       !lost.contains { $0.overlaps(row) } && sealed.contains { $0.overlaps(row) }
     }
-    if isSettled && !rows.hasDamaged { return try removeHotFile(name) }
+    if isSettled && !rows.hasDamaged {
+      // One that was put back without its WAL has no rows.
+      return lost.contains(where: \.isWholeFile) ? try moveAside(name) : try removeHotFile(name)
+    }
     if lost.isEmpty {
       if first <= state.lastOrdinal {
         return log.warning("store", "\(name) is no hot file of this store any more; it is left alone")
@@ -108,14 +117,16 @@ extension SegmentStore {
       try withCatalog { (catalog) throws(StoreError) in try catalog.put(CatalogRow.Hot(first: first)) }
       return hot.append(first)
     }
-    try takeBack(name, first, lost, &hot)
+    let back = lost.filter { range in range.isWholeFile || rows.ranges.contains { range.overlaps($0) } }
+    try takeBack(name, first, back, &hot)
   }
 
-  /// Which ordinals a hot file holds.
+  /// What a hot file holds.
   private struct HotRows {
     var ranges: [ClosedRange<Int64>] = []
     /// Nobody knows which ordinals these have: what is damaged may be their keys.
     var hasDamaged = false
+    var hasCheckpoints = false
   }
 
   private func hotRows(_ name: String, _ first: Int64) throws(StoreError) -> HotRows {
@@ -125,11 +136,15 @@ extension SegmentStore {
       let last = first.addingReportingOverflow(Int64(max(count, 1)) - 1)
       if isValid && !last.overflow { rows.ranges.append(first...last.partialValue) } else { rows.hasDamaged = true }
     }
+    let checkpoints = try file.checkpoints()
+    rows.hasCheckpoints = !checkpoints.valid.isEmpty || checkpoints.damagedCount > 0
     return rows
   }
 
-  /// A hot file that was lost counts again, unless something was stored since: its ordinals would lie among others, and
-  /// its checkpoints were lost with it, so that a source may have sent the same events once more.
+  /// A hot file that was lost counts again, unless something is stored behind it: its ordinals would lie among others,
+  /// and its checkpoints were lost with it, so that a source may have sent the same events once more.
+  ///
+  /// - Parameter lost: what is lost no more. What `clew repair` took out of the file before stays lost.
   private func takeBack(
     _ name: String, _ first: Int64, _ lost: [LostRange], _ hot: inout [Int64]
   ) throws(StoreError) {
@@ -138,9 +153,8 @@ extension SegmentStore {
     guard isNewest else {
       return log.warning(
         "store",
-        "\(name) was lost, and is back, but events were stored since, and some may be those that it holds; it is left "
-          + "alone. To get at them move it into an empty directory, and run `clew repair` and `clew export events` there, and "
-          + "`clew import` of the output here")
+        "\(name) was lost, and is back, but events behind it are stored, and some may be those that it holds, sent again; "
+          + "it is left alone: docs/OPERATIONS.md says how to get at them")
     }
     log.warning("store", "\(name) was lost, and is back: it is taken in")
     let empty = hot.filter { $0 > first }
@@ -148,11 +162,11 @@ extension SegmentStore {
       try catalog.transaction { () throws(StoreError) in
         try catalog.put(CatalogRow.Hot(first: first))
         for range in lost { try catalog.removeLost(first: range.first) }
-        // They begin where no ordinal is lost any more.
+        // They were begun behind what is lost no more.
         for other in empty { try catalog.removeHot(first: other) }
       }
     }
-    state.lost.removeAll { $0.name == name }
+    state.lost.removeAll { lost.contains($0) }
     for other in empty { try removeHotFile(DirectoryLayout.hotName(first: other)) }
     hot.removeAll { $0 > first }
     hot.append(first)
@@ -164,9 +178,7 @@ extension SegmentStore {
     let rows = try hotRows(name, other)
     if rows.hasDamaged || rows.ranges.contains(where: { $0.upperBound >= first }) { return true }
     if other < first { return false }
-    let file = try HotFile(path(name), first: other, writable: true, cacheBytes: 0, files: fileSystem)
-    let checkpoints = try file.checkpoints()
-    return !checkpoints.valid.isEmpty || checkpoints.damagedCount > 0
+    return rows.hasCheckpoints
   }
 }
 
@@ -175,8 +187,4 @@ extension CatalogContents {
   var finishedRanges: [ClosedRange<Int64>] {
     segments.map { $0.firstOrdinal...$0.lastOrdinal } + dropped.ranges.map { $0.first...$0.last }
   }
-}
-
-extension LostRange {
-  func overlaps(_ range: ClosedRange<Int64>) -> Bool { first <= range.upperBound && range.lowerBound <= last }
 }

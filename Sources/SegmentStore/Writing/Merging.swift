@@ -52,7 +52,8 @@ extension SegmentStore {
 
   private func dueForMerging() -> MergeWindow? {
     guard options.mergeFactor >= 2 else { return nil }
-    let (handles, quarantined) = lock.withLock { (state.segments, state.quarantined) }
+    let (handles, quarantined, names) = lock.withLock { (state.segments, state.quarantined, state.notedAside) }
+    let noted = names.map { DirectoryLayout.segmentRange($0) ?? Int64.min...Int64.max }
     let aside = quarantined.map(\.firstOrdinal).sorted()
     var segments: [MergePlan.Segment] = []
     var previous: Int64?
@@ -62,7 +63,8 @@ extension SegmentStore {
         events: row.eventCount + row.reportCount, rawBytes: row.rawBytes, fileBytes: row.fileBytes,
         firstStored: row.firstStored, lastStored: row.lastStored)
       if let previous { segment.followsPrevious = !aside.contains { $0 > previous && $0 < row.firstOrdinal } }
-      segment.isUsable = !handle.isDamaged
+      // What came back is looked through file by file until what was missed is sealed.
+      segment.isUsable = !handle.isDamaged && !noted.contains { $0.overlaps(handle.ordinals) }
       segments.append(segment)
       previous = row.firstOrdinal
     }

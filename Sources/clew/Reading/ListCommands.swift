@@ -150,7 +150,7 @@ struct StatisticsCommands {
     if let perEvent = answer["bytesPerEvent"]?.double { rows.append(("bytes per event", Humanised.three(perEvent))) }
     for (key, label) in [
       ("reportCount", "handler reports"), ("hotEventCount", "events not sealed yet"),
-      ("damagedSegmentCount", "damaged segments"), ("unresolvedCount", "events waiting for their cause"),
+      ("damagedSegmentCount", "damaged or lost files"), ("unresolvedCount", "events waiting for their cause"),
     ] where answer[key]?.int ?? 0 > 0 {
       rows.append((label, count(key)))
     }

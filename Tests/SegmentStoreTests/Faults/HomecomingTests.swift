@@ -150,6 +150,33 @@ import TraceStore
     run.close()
   }
 
+  @Test func `what came back is not merged before what was missed is sealed`() throws {
+    try takeAway(.copied)
+    try run.append([
+      SourceBatch(
+        [TestEvent("of-root", trace: "root", cause: "root", type: "N", at: 90, service: "shop", handler: "late")],
+        source: "first")
+    ])
+    try run.seal()
+    try bringBack(.copied)
+    run.options.mergeFactor = 2
+    run.options.sealEventCount = 50
+    for _ in 1...2 {
+      try run.open()
+      try run.merge()
+      #expect(try run.store.state.segments.count == 3)
+      try expectSpecified()
+      run.crash(.kill)
+    }
+    try run.open()
+    try run.append([SourceBatch([TestEvent("last", at: 98)], source: "first")])
+    try run.seal()
+    try run.merge()
+    #expect(try run.store.state.segments.count < 4)
+    try expectSpecified()
+    run.close()
+  }
+
   @Test func `while nothing has come back a start looks for nothing`() throws {
     try takeAway(.copied)
     try run.append([SourceBatch([TestEvent("elsewhere", trace: "u", cause: "e31", at: 90)], source: "first")])

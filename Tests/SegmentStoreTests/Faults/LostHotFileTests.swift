@@ -105,8 +105,7 @@ import TraceStore
 
   @Test(arguments: Since.allCases)
   func `one that comes back is taken in, or left alone where events were stored since`(since: Since) throws {
-    let files = DirectoryLayout.withCompanions(path).compactMap { file in run.disk.content(file).map { (file, $0) } }
-    for (file, _) in files { run.disk.delete(file) }
+    let files = take()
     let newCount = 12
     if since == .merged { run.options.mergeFactor = 2 }
     try run.open()
@@ -130,17 +129,63 @@ import TraceStore
       #expect(try run.store.missingParts() == (since == .nothing ? [] : [.damagedSegment(name: name)]))
       #expect(try run.store.statistics().damagedSegmentCount == (since == .nothing ? 0 : 1))
       run.crash(.kill)
-      if since != .nothing { #expect(run.disk.content(path) == files[0].1) }
+      if since != .nothing { #expect(run.disk.content(path) == files[0].content) }
       let report = try SegmentStore.verify(FaultRun.directory, on: run.disk.mount())
       #expect(report.isClean, "\(report.problems)")
     }
     if since == .nothing { try expectToGoOn() }
   }
 
-  @Test(arguments: [Int64.max, 1])
-  func `one that comes back with a damaged key is kept, and what it holds else is read`(key: Int64) throws {
+  /// Everything that the file is made of; it is gone afterwards.
+  private func take() -> [(path: String, content: [UInt8])] {
     let files = DirectoryLayout.withCompanions(path).compactMap { file in run.disk.content(file).map { (file, $0) } }
     for (file, _) in files { run.disk.delete(file) }
+    return files
+  }
+
+  @Test(arguments: [false, true])
+  func `what was taken out of it before stays lost when it goes, and when it comes back`(isBack: Bool) throws {
+    let connection = try Connection(path, .readWrite, files: run.disk.mount())
+    try connection.execute(
+      "UPDATE batch SET crc=0 WHERE first_ordinal=(SELECT first_ordinal FROM batch ORDER BY 1 LIMIT 1 OFFSET 2)")
+    try connection.bringInWAL()
+    connection.close()
+    run.disk.reboot(.kill)
+    let missing = try #require(try SegmentStore.repair(FaultRun.directory, on: run.disk.mount()).missing.first)
+    let gap = try missing.firstOrdinal...#require(missing.lastOrdinal)
+    let files = take()
+    try run.open()
+    run.crash(.kill)
+    if isBack { for (file, content) in files { run.disk.put(file, content) } }
+    for life in 1...2 {
+      try run.open()
+      #expect(try run.store.missingParts() == [.damagedSegment(name: name)])
+      let walked = try run.store.makeEventCursor(after: 0).next(limit: 10_000)
+      let kept = truth.filter { isBack ? !gap.contains($0.ordinal) : $0.ordinal < 12 }
+      #expect(walked.filter { $0.ordinal <= truth.count } == kept)
+      let event = TestEvent("new-\(life)", trace: "t1", at: 90)
+      let accepted = try run.store.append([SourceBatch([event], source: "first")])[0].accepted
+      #expect(try #require(accepted.first).ordinal > truth.count)
+      if life == 2 { try run.store.seal() }
+      run.crash(.kill)
+      let report = try SegmentStore.verify(FaultRun.directory, on: run.disk.mount())
+      #expect(report.isClean && !report.setAside.isEmpty, "\(report.problems)")
+    }
+  }
+
+  @Test func `what SQLite has beside an empty one is kept`() throws {
+    let wal = try #require(run.disk.content(path + "-wal"))
+    run.disk.put(path, [])
+    try run.open()
+    #expect(try run.store.missingParts() == [.damagedSegment(name: name)])
+    run.close()
+    #expect(run.disk.content("\(FaultRun.directory)/\(DamagedFiles.directoryName)/\(name)-wal") == wal)
+    #expect(run.disk.content(path) == nil)
+  }
+
+  @Test(arguments: [Int64.max, 1])
+  func `one that comes back with a damaged key is kept, and what it holds else is read`(key: Int64) throws {
+    let files = take()
     try run.open()
     run.crash(.kill)
     for (file, content) in files { run.disk.put(file, content) }
