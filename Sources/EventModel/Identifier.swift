@@ -96,17 +96,30 @@ extension Identifier: CustomStringConvertible, Comparable {
   /// - Precondition: `shown` has 36 bytes.
   private static func writeDashed(_ key: IdentifierKey, to shown: UnsafeMutableRawBufferPointer) {
     precondition(shown.count == 36, "a dashed UUID has 36 bytes")
-    var place = 0
-    for digit in 0..<32 {
-      if digit == 8 || digit == 12 || digit == 16 || digit == 20 {
-        unsafe shown[place] = 0x2d
-        place += 1
-      }
-      let word = digit < 16 ? key.high : key.low
-      let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (digit & 15))) & 15
-      unsafe shown[place] = nibble < 10 ? 0x30 + nibble : 0x57 + nibble
-      place += 1
-    }
+    let first = hexDigits(UInt32(truncatingIfNeeded: key.high >> 32))
+    let second = hexDigits(UInt32(truncatingIfNeeded: key.high))
+    let third = hexDigits(UInt32(truncatingIfNeeded: key.low >> 32))
+    let last = hexDigits(UInt32(truncatingIfNeeded: key.low))
+    unsafe shown[8] = 0x2d
+    unsafe shown[13] = 0x2d
+    unsafe shown[18] = 0x2d
+    unsafe shown[23] = 0x2d
+    unsafe shown.storeBytes(of: first.bigEndian, as: UInt64.self)
+    unsafe shown.storeBytes(of: UInt32(truncatingIfNeeded: second >> 32).bigEndian, toByteOffset: 9, as: UInt32.self)
+    unsafe shown.storeBytes(of: UInt32(truncatingIfNeeded: second).bigEndian, toByteOffset: 14, as: UInt32.self)
+    unsafe shown.storeBytes(of: UInt32(truncatingIfNeeded: third >> 32).bigEndian, toByteOffset: 19, as: UInt32.self)
+    unsafe shown.storeBytes(of: UInt32(truncatingIfNeeded: third).bigEndian, toByteOffset: 24, as: UInt32.self)
+    unsafe shown.storeBytes(of: last.bigEndian, toByteOffset: 28, as: UInt64.self)
+  }
+
+  /// Eight lower-case digits, the most significant one in the highest byte; all at once.
+  @inline(__always) private static func hexDigits(_ word: UInt32) -> UInt64 {
+    var nibbles = UInt64(word)
+    nibbles = (nibbles << 16 | nibbles) & 0x0000_ffff_0000_ffff
+    nibbles = (nibbles << 8 | nibbles) & 0x00ff_00ff_00ff_00ff
+    nibbles = (nibbles << 4 | nibbles) & 0x0f0f_0f0f_0f0f_0f0f
+    let isLetter = (nibbles &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    return nibbles &+ 0x3030_3030_3030_3030 &+ isLetter &* 0x27
   }
 }
 

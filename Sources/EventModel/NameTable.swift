@@ -2,7 +2,10 @@
 ///
 /// Looked up several times for each event of a trace: open addressing over the bytes, no allocation for a known name.
 public struct NameTable: Sendable {
-  public private(set) var names: [String] = [""]
+  /// Of all names, back to back: a trace has dozens, which are written as JSON and never were a `String` on the way.
+  private var bytes: [UInt8] = []
+  /// Where each name ends in `bytes`, by number.
+  private var ends: [Int] = [0]
   /// Hashes of the names, by number.
   private var hashes: [UInt32] = [0]
   /// Numbers; 0 is a free place, for the empty name is never looked up here.
@@ -18,17 +21,35 @@ public struct NameTable: Sendable {
 
   public init() {}
 
-  public subscript(index: UInt32) -> String { names[Int(index)] }
+  /// How many there are, the empty one included.
+  public var count: Int { ends.count }
+
+  /// All names by number. Complexity: O(bytes of all names).
+  public var names: [String] { (0..<UInt32(count)).map { self[$0] } }
+
+  /// What is no UTF-8 becomes U+FFFD. Complexity: O(length).
+  public subscript(index: UInt32) -> String {
+    unsafe withBytes(of: index) { unsafe String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The name as it was given. The bytes must not escape.
+  @inline(__always) public func withBytes<R>(of index: UInt32, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    unsafe bytes.withUnsafeBytes { all in unsafe body(UnsafeRawBufferPointer(rebasing: all[range(Int(index))])) }
+  }
+
+  @inline(__always) private func range(_ number: Int) -> Range<Int> {
+    (number == 0 ? 0 : ends[number - 1])..<ends[number]
+  }
 
   /// The number of a name, given as UTF-8 bytes. Complexity: O(length).
   public mutating func intern(_ name: UnsafeRawBufferPointer) -> UInt32 {
     if unsafe name.isEmpty { return 0 }
-    if recent.isEmpty { recent = Array(repeating: Recent(), count: Self.recentCount) }
+    if recent.isEmpty { begin() }
     let ends = unsafe NameEnds(name)
     let place = ends.place(of: Self.recentCount)
     let known = recent[place]
     // No name is empty, so that a free place equals none. Up to 16 bytes the ends are the whole name.
-    if known.ends == ends, unsafe name.count <= 16 || isSame(names[Int(known.number)], name) { return known.number }
+    if known.ends == ends, unsafe name.count <= 16 || isSame(Int(known.number), name) { return known.number }
     let number = unsafe lookUp(name)
     recent[place] = Recent(ends: ends, number: number)
     return number
@@ -36,18 +57,27 @@ public struct NameTable: Sendable {
 
   private static let recentCount = 64
 
+  /// Room for what nearly all traces have.
+  @inline(never) private mutating func begin() {
+    recent = Array(repeating: Recent(), count: Self.recentCount)
+    bytes.reserveCapacity(2048)
+    ends.reserveCapacity(32)
+    hashes.reserveCapacity(32)
+  }
+
   private mutating func lookUp(_ name: UnsafeRawBufferPointer) -> UInt32 {
-    if names.count * 2 > slots.count { grow() }
+    if ends.count * 2 > slots.count { grow() }
     let hash = UInt32(truncatingIfNeeded: unsafe IdentifierKey.hashing(name).low)
     let mask = slots.count - 1
     var slot = Int(hash) & mask
     while slots[slot] != 0 {
       let number = Int(slots[slot])
-      if unsafe hashes[number] == hash && isSame(names[number], name) { return UInt32(number) }
+      if unsafe hashes[number] == hash && isSame(number, name) { return UInt32(number) }
       slot = (slot + 1) & mask
     }
-    let number = UInt32(names.count)
-    names.append(unsafe String(decoding: name, as: UTF8.self))
+    let number = UInt32(ends.count)
+    unsafe bytes.append(contentsOf: name)
+    ends.append(bytes.count)
     hashes.append(hash)
     slots[slot] = number
     return number
@@ -60,11 +90,10 @@ public struct NameTable: Sendable {
     return name.withUTF8 { unsafe intern(UnsafeRawBufferPointer($0)) }
   }
 
-  private func isSame(_ known: String, _ name: UnsafeRawBufferPointer) -> Bool {
-    let utf8 = known.utf8
-    if utf8.count != name.count { return false }
-    return unsafe utf8.withContiguousStorageIfAvailable { unsafe Self.isSame(UnsafeRawBufferPointer($0), name) }
-      ?? utf8.elementsEqual(name)
+  private func isSame(_ known: Int, _ name: UnsafeRawBufferPointer) -> Bool {
+    let range = range(known)
+    if range.count != name.count { return false }
+    return unsafe bytes.withUnsafeBytes { unsafe Self.isSame(UnsafeRawBufferPointer(rebasing: $0[range]), name) }
   }
 
   /// - Precondition: they have one length. By words, the last of which may overlap the one before it.
@@ -83,9 +112,9 @@ public struct NameTable: Sendable {
   }
 
   private mutating func grow() {
-    let size = max(32, slots.count * 2)
+    let size = max(64, slots.count * 2)
     slots = Array(repeating: 0, count: size)
-    for number in names.indices.dropFirst() {
+    for number in ends.indices.dropFirst() {
       var slot = Int(hashes[number]) & (size - 1)
       while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
       slots[slot] = UInt32(number)

@@ -89,6 +89,7 @@ public struct TraceRows: Sendable {
       place = isHidden(last) && last != range.lowerBound ? tree.subtree(at: last).upperBound : last + 1
     }
     var rows: [TraceRow] = []
+    rows.reserveCapacity(min(max(0, limit), range.count))
     var lastOrdinal: Int64 = 0
     while place < range.upperBound {
       // The first event of a subtree that was asked for is shown even where its siblings are folded.

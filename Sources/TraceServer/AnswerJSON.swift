@@ -42,6 +42,11 @@ extension JSONWriter {
     self.name(value ?? "")
   }
 
+  /// Number 0 means "absent".
+  mutating func name(_ number: UInt32, _ names: NameTable) {
+    if number == 0 { null() } else { unsafe names.withBytes(of: number) { unsafe string($0) } }
+  }
+
   mutating func name(_ value: String) { if value.isEmpty { null() } else { string(value) } }
 
   mutating func object(_ body: (inout JSONWriter) -> Void) {
@@ -91,12 +96,15 @@ extension JSONWriter {
 
   /// What the answer may lack, and what else there is to say of it.
   mutating func warnings(_ warnings: [AnswerWarning]) {
-    array("warnings", warnings) { json, warning in
-      json.object {
+    key(plain: "warnings")
+    beginArray()
+    for warning in warnings {
+      object {
         $0.member("code", warning.code)
         $0.member("message", warning.message)
       }
     }
+    endArray()
   }
 }
 

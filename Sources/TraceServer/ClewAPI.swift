@@ -153,8 +153,9 @@ public final class ClewAPI: HTTPHandler {
   /// Headers that every answer has, unless it brought its own.
   private func secured(_ response: HTTPResponse) -> HTTPResponse {
     var response = response
-    let given = Set(response.headers.map(\.name))
-    response.headers += extraHeaders.filter { !given.contains($0.name) }
+    // Few against few.
+    let given = response.headers
+    for extra in extraHeaders where !given.contains(where: { $0.name == extra.name }) { response.headers.append(extra) }
     return response
   }
 

@@ -22,6 +22,11 @@ public struct TracePayloads: Sendable {
   public mutating func append(_ event: EventView) {
     let ordinal = event.ordinal
     if let last = entries.last, last.ordinal > ordinal { isSorted = false }
+    if entries.isEmpty {
+      // Most traces are within that.
+      bytes.reserveCapacity(16 << 10)
+      entries.reserveCapacity(32)
+    }
     unsafe entries.append(
       Entry(
         ordinal: ordinal, start: bytes.count, metadataCount: event.metadata.count, dataCount: event.data.count,

@@ -107,15 +107,32 @@ public enum JSONText {
   /// Appends `bytes` as a JSON string with its quotes. What is no UTF-8 becomes U+FFFD, so that the output is always
   /// valid; U+2028 and U+2029 are escaped, because JavaScript takes them for line ends.
   public static func appendQuoted(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-    output.append(0x22)
-    if let base = bytes.baseAddress {
-      var index = 0
-      while index < bytes.count {
-        let run = unsafe plainRun(base, index, bytes.count)
-        unsafe output.append(contentsOf: UnsafeRawBufferPointer(start: base + index, count: run - index))
-        index = run
-        if index < bytes.count { unsafe index += appendSpecial(base + index, bytes.count - index, &output) }
+    guard let base = bytes.baseAddress else { return output.append("\"\"") }
+    if unsafe plainRun(base, 0, bytes.count) == bytes.count { return unsafe appendQuoted(plain: bytes, to: &output) }
+    unsafe appendQuoted(base, bytes.count, to: &output)
+  }
+
+  /// Nearly all strings: nothing to escape.
+  @inline(__always) static func appendQuoted(plain bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+    let count = bytes.count
+    unsafe output.append(atMost: count + 2) { room in
+      unsafe room[0] = 0x22
+      if let base = bytes.baseAddress {
+        unsafe UnsafeMutableRawPointer(room + 1).copyMemory(from: base, byteCount: count)
       }
+      unsafe room[count + 1] = 0x22
+      return count + 2
+    }
+  }
+
+  @inline(never) private static func appendQuoted(_ base: UnsafeRawPointer, _ count: Int, to output: inout [UInt8]) {
+    output.append(0x22)
+    var index = 0
+    while index < count {
+      let run = unsafe plainRun(base, index, count)
+      unsafe output.append(contentsOf: UnsafeRawBufferPointer(start: base + index, count: run - index))
+      index = run
+      if index < count { unsafe index += appendSpecial(base + index, count - index, &output) }
     }
     output.append(0x22)
   }
@@ -171,7 +188,17 @@ public enum JSONText {
   }
 
   /// Appends a number in decimal, with zeros before it where it has fewer digits.
-  static func appendDigits(_ value: UInt64, atLeast count: Int, to output: inout [UInt8]) {
+  @inline(__always) static func appendDigits(_ value: UInt64, atLeast count: Int, to output: inout [UInt8]) {
+    unsafe output.append(atMost: 20) { room in unsafe write(value, atLeast: count, to: room) }
+  }
+
+  /// - Parameters:
+  ///   - count: 1 to 20.
+  ///   - room: for 20 bytes.
+  /// - Returns: how many were written.
+  @inline(__always) static func write(
+    _ value: UInt64, atLeast count: Int, to room: UnsafeMutablePointer<UInt8>
+  ) -> Int {
     var width = 1
     var bound: UInt64 = 10
     while width < 20, value >= bound {
@@ -179,14 +206,13 @@ public enum JSONText {
       bound = bound &* 10
     }
     width = max(width, count)
-    let start = output.count
-    output.append(contentsOf: repeatElement(0x30, count: width))
     var rest = value
-    var place = start + width
-    while rest > 0 {
+    var place = width
+    while place > 0 {
       place -= 1
-      output[place] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+      unsafe room[place] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
       rest /= 10
     }
+    return width
   }
 }

@@ -47,18 +47,21 @@ public struct JSONWriter: Sendable {
   /// Text of ASCII that needs no escapes, in quotes: it is not looked at.
   public mutating func string(plain text: UnsafeRawBufferPointer) {
     separate()
-    bytes.append(0x22)
-    unsafe bytes.append(contentsOf: text)
-    bytes.append(0x22)
+    unsafe JSONText.appendQuoted(plain: text, to: &bytes)
   }
 
   /// As `key`, for a name of ASCII that needs no escapes: it is not looked at.
   public mutating func key(plain name: StaticString) {
-    separate()
-    bytes.append(0x22)
-    unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-    bytes.append(0x22)
-    bytes.append(0x3a)
+    let count = name.utf8CodeUnitCount
+    let commaCount = needsComma ? 1 : 0
+    unsafe bytes.append(atMost: count + 4) { room in
+      unsafe room[0] = 0x2c
+      unsafe room[commaCount] = 0x22
+      unsafe (room + commaCount + 1).update(from: name.utf8Start, count: count)
+      unsafe room[commaCount + count + 1] = 0x22
+      unsafe room[commaCount + count + 2] = 0x3a
+      return commaCount + count + 3
+    }
     needsComma = false
   }
 
@@ -85,26 +88,32 @@ public struct JSONWriter: Sendable {
   /// So many thousand-millionths, as a decimal number without exponent and without zeros at its end: `1.5`.
   public mutating func decimal(billionths value: Int64) {
     separate()
-    if value < 0 { bytes.append(0x2d) }
-    let magnitude = value.magnitude
-    var fraction = magnitude % 1_000_000_000
-    JSONText.appendDigits(magnitude / 1_000_000_000, atLeast: 1, to: &bytes)
-    if fraction == 0 { return }
-    bytes.append(0x2e)
-    var digits = 9
-    while fraction % 10 == 0 {
-      fraction /= 10
-      digits -= 1
+    let (seconds, rest) = value.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000)
+    unsafe bytes.append(atMost: 44) { room in
+      var end = value < 0 ? 1 : 0
+      unsafe room[0] = 0x2d
+      unsafe end += JSONText.write(seconds, atLeast: 1, to: room + end)
+      if rest == 0 { return end }
+      unsafe room[end] = 0x2e
+      var fraction = rest
+      var digits = 9
+      while fraction % 10 == 0 {
+        fraction /= 10
+        digits -= 1
+      }
+      return unsafe end + 1 + JSONText.write(fraction, atLeast: digits, to: room + end + 1)
     }
-    JSONText.appendDigits(fraction, atLeast: digits, to: &bytes)
   }
 
   /// A point in time as RFC 3339 writes it.
   public mutating func time(nanoseconds: Int64) {
     separate()
-    bytes.append(0x22)
-    RFC3339.append(nanoseconds: nanoseconds, to: &bytes)
-    bytes.append(0x22)
+    unsafe bytes.append(atMost: RFC3339.bytesMax + 2) { room in
+      unsafe room[0] = 0x22
+      let count = unsafe RFC3339.write(nanoseconds: nanoseconds, to: room + 1)
+      unsafe room[count + 1] = 0x22
+      return count + 2
+    }
   }
 
   /// The shortest digits that give the same number back; null where JSON has none (infinite, not a number).
@@ -115,12 +124,12 @@ public struct JSONWriter: Sendable {
 
   public mutating func bool(_ value: Bool) {
     separate()
-    bytes.append(contentsOf: (value ? "true" : "false").utf8)
+    if value { bytes.append("true") } else { bytes.append("false") }
   }
 
   public mutating func null() {
     separate()
-    bytes.append(contentsOf: "null".utf8)
+    bytes.append("null")
   }
 
   /// A value that is JSON already.

@@ -149,34 +149,47 @@ public enum RFC3339 {
   }
 
   public static func append(nanoseconds: Int64, to text: inout [UInt8]) {
+    unsafe text.append(atMost: bytesMax) { room in unsafe write(nanoseconds: nanoseconds, to: room) }
+  }
+
+  /// What `write` needs: 9 digits of a second.
+  static let bytesMax = 30
+
+  /// - Parameter room: for `bytesMax` bytes.
+  /// - Returns: how many were written.
+  @inline(__always) static func write(nanoseconds: Int64, to room: UnsafeMutablePointer<UInt8>) -> Int {
     let (quotient, remainder) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
     let seconds = Int(remainder < 0 ? quotient - 1 : quotient)
     let fraction = Int(remainder < 0 ? remainder + 1_000_000_000 : remainder)
     let (days, secondOfDay) = seconds.quotientAndRemainder(dividingBy: 86400)
     let (wholeDays, second) = secondOfDay < 0 ? (days - 1, secondOfDay + 86400) : (days, secondOfDay)
     let date = civil(fromDays: wholeDays)
-    appendDigits(date.year, 4, &text)
-    text.append(0x2d)
-    appendDigits(date.month, 2, &text)
-    text.append(0x2d)
-    appendDigits(date.day, 2, &text)
-    text.append(0x54)
-    appendDigits(second / 3600, 2, &text)
-    text.append(0x3a)
-    appendDigits(second / 60 % 60, 2, &text)
-    text.append(0x3a)
-    appendDigits(second % 60, 2, &text)
-    text.append(0x2e)
-    if fraction % 1000 == 0 { appendDigits(fraction / 1000, 6, &text) } else { appendDigits(fraction, 9, &text) }
-    text.append(0x5a)
+    unsafe write(date.year, 4, room)
+    unsafe room[4] = 0x2d
+    unsafe write(date.month, 2, room + 5)
+    unsafe room[7] = 0x2d
+    unsafe write(date.day, 2, room + 8)
+    unsafe room[10] = 0x54
+    unsafe write(second / 3600, 2, room + 11)
+    unsafe room[13] = 0x3a
+    unsafe write(second / 60 % 60, 2, room + 14)
+    unsafe room[16] = 0x3a
+    unsafe write(second % 60, 2, room + 17)
+    unsafe room[19] = 0x2e
+    let digits = fraction % 1000 == 0 ? 6 : 9
+    unsafe write(digits == 6 ? fraction / 1000 : fraction, digits, room + 20)
+    unsafe room[20 + digits] = 0x5a
+    return 21 + digits
   }
 
-  private static func appendDigits(_ value: Int, _ count: Int, _ text: inout [UInt8]) {
-    var divisor = 1
-    for _ in 1..<count { divisor *= 10 }
-    while divisor > 0 {
-      text.append(0x30 + UInt8(value / divisor % 10))
-      divisor /= 10
+  /// The last digits of a number: years of 64 bits of nanoseconds have four.
+  @inline(__always) private static func write(_ value: Int, _ count: Int, _ room: UnsafeMutablePointer<UInt8>) {
+    var rest = value
+    var place = count
+    while place > 0 {
+      place -= 1
+      unsafe room[place] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
     }
   }
 }

@@ -177,6 +177,7 @@ final class StoreView {
       let record = TraceRecord(event, source: lastSourceName, names: &names)
       if record.ordinal < last { isSorted = false }
       last = record.ordinal
+      if records.isEmpty { records.reserveCapacity(32) }
       records.append(record)
       if taken == nil { return }
       taken?.append(event)
