@@ -1,6 +1,7 @@
 """What `run` and `growth` measure with: processes and their CPU time, the workload, Clew's answers."""
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -56,18 +57,26 @@ def make_workload(count, seed, frames="ev.bin"):
     run([TOOL, "workload", str(count), seed, "ev.ndjson", frames])
 
 
-def sample_ids(lines, wanted=4000, every=500):
-    """Ids of every so-manieth event, so that large traces are asked for more often, as they are in life."""
-    identifier = re.compile(rb'^\{"id":"([^"]+)","stream":"([^"]+)".*"\$correlationId":"([^"]+)"')
+IDENTIFIERS = re.compile(rb'^\{"id":"([^"]+)","stream":"([^"]+)".*"\$correlationId":"([^"]+)"')
+
+
+def some_ids(lines, every):
+    """Id, trace and stream of every so-manieth event, so that large traces are asked for more often, as they are in life."""
     chosen = []
     with open(f"{WORK}/{lines}", "rb") as file:
         for number, line in enumerate(file):
             # A multiplicative hash, so that the sample follows no rhythm of the workload.
-            if (number * 2654435761 & 0xFFFFFFFF) >> 8 & 0xFFFF < 65536 // every and len(chosen) < wanted:
-                found = identifier.match(line)
+            if (number * 2654435761 & 0xFFFFFFFF) >> 8 & 0xFFFF < 65536 // every:
+                found = IDENTIFIERS.match(line)
                 chosen.append("\t".join(found[part].decode() for part in (1, 3, 2)))
+    return chosen
+
+
+def write_ids(chosen, wanted=4000):
+    """In no order: who asks next, asks for something from another segment."""
+    shuffled = random.Random(1).sample(chosen, min(wanted, len(chosen)))
     with open(f"{WORK}/ids.txt", "w") as file:
-        file.write("\n".join(chosen) + "\n")
+        file.write("\n".join(shuffled) + "\n")
 
 
 def clew_import(path, count, directory="data", environment=None):

@@ -6,7 +6,7 @@ import SegmentStore
 import TraceStore
 
 /// `append LINES DIRECTORY [COUNTMAX]`: reads events into batches of 1,000, and then times storing them alone, their
-/// index in memory, and opening the store again. CPU, user and system, of the whole process; nothing is sealed.
+/// index in memory, and opening the store again. CPU, user and system, of the whole process; nothing is sealed or merged.
 enum AppendBenchmark {
   static func run(file: String, directory: String, countMax: Int) throws {
     let batches = try read(file, countMax)
@@ -15,6 +15,7 @@ enum AppendBenchmark {
     var options = StoreOptions()
     options.sealEventCount = .max
     options.sealRawBytes = .max
+    options.mergeFactor = 0
     var store = try SegmentStore.open(directory: directory, options: options)
     let before = store.lastOrdinal
     var times: [Double] = []

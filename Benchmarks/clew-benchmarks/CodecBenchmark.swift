@@ -1,8 +1,8 @@
-import BlockCodec
 import Compression
 import EventModel
 import EventSource
 import Glibc
+import SegmentBlocks
 
 /// Bytes and CPU of the body codec alone, on the events of one file of JSON lines, grouped by trace: `codec FILE`.
 struct CodecBenchmark {
