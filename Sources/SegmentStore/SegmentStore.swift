@@ -29,6 +29,8 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
   let directoryLock: DirectoryLock?
   private let sealerThread = Locked<WorkerThread?>(nil)
   private let closed = Locked(false)
+  /// The newest segment when dictionaries were loaded for the last time.
+  let preloadedNewest = Locked("")
   let transactionsSinceLook = Locked(0)
 
   var isWritable: Bool { options.mode == .readWrite }
@@ -85,6 +87,7 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
     let signal = sealer
     sealerThread.withLock { thread in
       thread = WorkerThread(name: "sealer") {
+        weak.store?.preload()
         while signal.waitForWork() { weak.store?.sealAndMerge() }
       }
     }
@@ -94,6 +97,7 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
   private func sealAndMerge() {
     sealAllFrozen()
     mergeWhileDue()
+    preload()
   }
 
   func path(_ name: String) -> String { directory + "/" + name }

@@ -42,7 +42,10 @@ public struct StoreOptions: Sendable {
   /// Open connections to sealed segments, of all of them together.
   public var segmentConnectionsMax = 64
   /// Dictionaries and page caches of sealed segments that are kept for the next reader, of all of them together.
-  public var segmentCacheBytes = 32 << 20
+  public var segmentCacheBytes = 48 << 20
+  /// Whether the dictionaries of the newest segments are read before somebody waits for them, until they take half of
+  /// `segmentCacheBytes`: for servers.
+  public var preloadsSegments = false
   /// Raw chunks of hot files that are kept for the next reader.
   public var hotCacheBytes = 8 << 20
   public var retention = RetentionPolicy()

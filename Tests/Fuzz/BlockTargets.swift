@@ -2,7 +2,7 @@ import Compression
 import EventModel
 import TestSupport
 
-@testable import BlockCodec
+@testable import SegmentBlocks
 
 let blockTargets: [FuzzTarget] = [
   FuzzTarget(name: "block-round-trip", bytesMax: 4096, seeds: roundTripSeeds, run: blockRoundTrip),

@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TestSupport
 
 let codecTargets: [FuzzTarget] = [

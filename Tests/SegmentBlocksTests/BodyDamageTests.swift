@@ -1,7 +1,7 @@
-import BlockCodec
+import EventModel
+import SegmentBlocks
 import TestSupport
 import Testing
-import EventModel
 
 /// Whatever stands in a block or a dictionary, decoding ends: with bytes, or with an error.
 @Suite("Damaged bodies") struct BodyDamageTests {

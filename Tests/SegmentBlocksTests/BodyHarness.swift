@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TestSupport
 
 /// Events through the body codec and back: runs of equal correlation, blocks of a few runs, types by number.

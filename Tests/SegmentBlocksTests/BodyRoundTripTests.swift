@@ -1,4 +1,4 @@
-@testable import BlockCodec
+@testable import SegmentBlocks
 import EventModel
 import EventSource
 import TestSupport

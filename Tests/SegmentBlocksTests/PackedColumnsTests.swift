@@ -1,5 +1,5 @@
-import BlockCodec
 import Compression
+import SegmentBlocks
 import TestSupport
 import Testing
 

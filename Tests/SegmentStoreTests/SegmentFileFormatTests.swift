@@ -1,6 +1,6 @@
-import BlockCodec
 import EventModel
 import Platform
+import SegmentBlocks
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TestSupport
 import Testing
 import TraceStore
@@ -89,5 +89,54 @@ import TraceStore
       }
     }
     #expect(kinds == ["none", "text", "uuid"])
+  }
+
+  /// Two small traces, one of some 40 blocks, and two small ones; and the name of a trace that is in none of them, but
+  /// looks to the index like the one of many blocks.
+  private func withLongTrace() throws -> (SegmentPlan, long: String, alike: Identifier) {
+    var random = SeededRandom(seed: 77)
+    var plan = SegmentPlan()
+    let names = (0..<5).map { _ in SegmentPlan.uuid(&random) }
+    for (number, name) in names.enumerated() {
+      for place in 0..<(number == 2 ? 8_000 : 3) {
+        var event = TestEvent(SegmentPlan.uuid(&random), at: Int64(plan.events.count))
+        event.correlation = name
+        event.data = "{\"place\":\(place),\"text\":\"\(String(repeating: "y", count: 700))\"}"
+        plan.add(event, trace: name)
+      }
+    }
+    plan.fillExtras(&random)
+    let reader = try open(plan)
+    let key = try #require(Identifier(names[2])).key
+    func place(_ key: IdentifierKey) -> IndexPlace {
+      IndexPlace(hash: indexHash(.correlation, key), chunkCount: reader.indexChunkCount)
+    }
+    let wanted = place(key)
+    while true {
+      let other = Identifier(uuid: IdentifierKey(high: random.next() | 1, low: random.next()))
+      let found = place(other.key)
+      if found.chunk == wanted.chunk, found.place == wanted.place { return (plan, names[2], other) }
+    }
+  }
+
+  @Test func `a trace that looks like one of many blocks costs none of the blocks that this one has for itself`() throws
+  {
+    let (plan, long, alike) = try withLongTrace()
+    let reader = try open(plan)
+    let name = try #require(Identifier(long))
+    let all = try reader.candidates(.correlation, alike.key)
+    #expect(all.count > 30)
+    let read = try reader.candidates(ofTrace: { $0 == alike }, alike.key)
+    #expect(read == [try #require(all.first), try #require(all.last)])
+    #expect(try reader.candidates(ofTrace: { $0 == name }, name.key) == all)
+    for number in all.dropFirst().dropLast() { #expect(reader.onlyTrace(ofBlock: number)?.correlation == name) }
+    for number in [all[0], all[all.count - 1], all[0] - 1, all[all.count - 1] + 1] {
+      #expect(reader.onlyTrace(ofBlock: number) == nil)
+    }
+    for (trace, places) in plan.groups {
+      let identifier = try #require(trace.flatMap { Identifier($0) })
+      let found = try collect { (body) throws(StoreError) in try reader.forEachEvent(ofTrace: identifier, body) }
+      #expect(found.map(\.frame) == places.map { plan.frame($0) })
+    }
   }
 }

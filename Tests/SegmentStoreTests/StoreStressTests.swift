@@ -21,6 +21,7 @@ import TraceStore
     // Smaller than the blocks of the store: readers inflate, evict and inflate again.
     options.blockCacheBytes = 64 << 10
     options.hotCacheBytes = 16 << 10
+    options.preloadsSegments = true
     change(&options)
     return try SegmentStore.open(directory: directory.path, options: options)
   }

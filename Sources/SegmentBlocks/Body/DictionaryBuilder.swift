@@ -85,24 +85,35 @@ enum DictionaryChunk {
     return chunk
   }
 
-  /// Appends the bytes of a chunk to what was read of its section before.
-  static func read(
-    _ chunk: [UInt8], _ decompressor: DeflateDecompressor
-  ) throws(BodyError) -> (section: Section, bytes: [UInt8]) {
+  /// What a chunk says of itself; the bytes behind can be that many.
+  static func head(_ chunk: [UInt8]) throws(BodyError) -> (section: Section, length: Int) {
     guard chunk.count >= headBytes else { throw .truncated }
     guard chunk[0] == version else { throw .unknown(chunk[0]) }
     guard let section = Section(rawValue: chunk[1]), chunk[2] <= 1 else { throw .unknown(max(chunk[1], chunk[2])) }
     let length = (0..<4).reduce(0) { $0 | Int(chunk[3 + $1]) << (8 * $1) }
     guard length <= bytesMax else { throw .tooLarge }
-    if chunk[2] == 0 {
-      guard chunk.count - headBytes == length else { throw .truncated }
-      return (section, Array(chunk[headBytes...]))
+    let stored = chunk.count - headBytes
+    guard chunk[2] == 0 ? stored == length : length <= (stored + 1) * inflationMax else { throw .truncated }
+    return (section, length)
+  }
+
+  /// DEFLATE makes no byte into more.
+  private static let inflationMax = 1_040
+
+  /// - Parameter room: of the length that its head says; filled exactly.
+  static func read(
+    _ chunk: [UInt8], into room: UnsafeMutableRawBufferPointer, _ decompressor: DeflateDecompressor
+  ) throws(BodyError) {
+    let isPacked = chunk[2] == 1
+    let isRead = unsafe chunk.withUnsafeBytes { all in
+      let stored = unsafe UnsafeRawBufferPointer(rebasing: all[headBytes...])
+      if !isPacked {
+        unsafe room.copyMemory(from: stored)
+        return true
+      }
+      return unsafe (try? decompressor.decompress(stored, into: room)) != nil
     }
-    let bytes = unsafe chunk.withUnsafeBytes { all in
-      unsafe try? decompressor.decompress(UnsafeRawBufferPointer(rebasing: all[headBytes...]), outputBytes: length)
-    }
-    guard let bytes else { throw .invalid }
-    return (section, bytes)
+    if !isRead { throw .invalid }
   }
 }
 

@@ -182,12 +182,18 @@ func plainUUID(_ p: BytePointer, upper: Bool) -> UUIDWords? {
     if unsafe capacity - count < more { unsafe grow(more) }
   }
 
-  @inline(never) mutating func grow(_ more: Int) {
-    let wanted = unsafe max(count + more, capacity * 2)
-    let larger = unsafe Self.allocate(wanted)
-    unsafe larger.update(from: start, count: count)
+  @inline(never) mutating func grow(_ more: Int) { unsafe move(to: max(count + more, capacity * 2)) }
+
+  /// Keeps no more room than there are elements, where that is worth it.
+  mutating func fit() {
+    if unsafe capacity - count > 64 { unsafe move(to: max(count, 1)) }
+  }
+
+  private mutating func move(to wanted: Int) {
+    let other = unsafe Self.allocate(wanted)
+    unsafe other.update(from: start, count: count)
     unsafe deallocate()
-    unsafe start = unsafe larger
+    unsafe start = unsafe other
     unsafe capacity = wanted
   }
 

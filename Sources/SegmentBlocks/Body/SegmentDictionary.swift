@@ -10,18 +10,19 @@ import Compression
   /// - Parameter chunks: what `DictionaryBuilder.encodedChunks` gave, in its order. Any other bytes throw.
   ///   Complexity: O(bytes); allocates in proportion to what the chunks hold, bounded by `BodyLimit`.
   public init(decoding chunks: [[UInt8]]) throws(BodyError) {
-    let decompressor = DeflateDecompressor()
-    var text: [UInt8] = []
-    var uuids: [UInt8] = []
+    var byteCount = 0
+    var uuidBytes = 0
     for chunk in chunks {
-      let piece = try DictionaryChunk.read(chunk, decompressor)
-      if piece.section == .text { text += piece.bytes } else { uuids += piece.bytes }
-      guard text.count <= BodyLimit.dictionaryBytes, uuids.count <= BodyLimit.uuids * 16 else { throw .tooLarge }
+      let head = try DictionaryChunk.head(chunk)
+      if head.section == .text { byteCount += head.length } else { uuidBytes += head.length }
+      guard byteCount <= BodyLimit.dictionaryBytes, uuidBytes <= BodyLimit.uuids * 16 else { throw .tooLarge }
     }
-    guard uuids.count % 16 == 0 else { throw .truncated }
-    var contents = unsafe DictionaryContents(text: text, uuids: uuids)
+    guard uuidBytes % 16 == 0 else { throw .truncated }
+    var contents = unsafe DictionaryContents(byteCount: byteCount, uuidCount: uuidBytes / 16)
     do throws(BodyError) {
-      if !text.isEmpty { unsafe try contents.read(text.count) }
+      unsafe try contents.fill(chunks)
+      if byteCount > 0 { unsafe try contents.read(byteCount) }
+      unsafe contents.fit()
     } catch {
       unsafe contents.deallocate()
       throw error
@@ -103,19 +104,44 @@ struct DecodedClass: BitwiseCopyable {
   var entryStarts = unsafe Pool<UInt32>(capacity: 16)
   var wordStarts = unsafe Pool<UInt32>(capacity: 16)
 
-  init(text: [UInt8], uuids from: [UInt8]) {
-    unsafe byteCount = text.count
-    unsafe uuidCount = from.count / 16
-    unsafe bytes = .allocate(capacity: text.count + Self.slack)
-    unsafe (bytes + text.count).initialize(repeating: 0, count: Self.slack)
-    unsafe uuids = .allocate(capacity: from.count + 1)
-    unsafe text.withUnsafeBufferPointer {
-      if let base = $0.baseAddress { unsafe bytes.update(from: base, count: text.count) }
-    }
-    unsafe from.withUnsafeBufferPointer {
-      if let base = $0.baseAddress { unsafe uuids.update(from: base, count: from.count) }
-    }
+  /// Filled by `fill`.
+  init(byteCount: Int, uuidCount: Int) {
+    unsafe self.byteCount = byteCount
+    unsafe self.uuidCount = uuidCount
+    unsafe bytes = .allocate(capacity: byteCount + Self.slack)
+    unsafe (bytes + byteCount).initialize(repeating: 0, count: Self.slack)
+    unsafe uuids = .allocate(capacity: uuidCount * 16 + 1)
     unsafe listStarts.append(0)
+  }
+
+  /// Straight from the chunks: megabytes, which are not to be moved about.
+  ///
+  /// - Precondition: their heads say as many bytes as there is room for.
+  func fill(_ chunks: [[UInt8]]) throws(BodyError) {
+    let decompressor = DeflateDecompressor()
+    var filled = 0
+    var filledUUIDs = 0
+    for chunk in chunks {
+      let (section, length) = try DictionaryChunk.head(chunk)
+      let start = unsafe section == .text ? bytes + filled : uuids + filledUUIDs
+      unsafe try DictionaryChunk.read(
+        chunk, into: UnsafeMutableRawBufferPointer(start: start, count: length), decompressor)
+      if section == .text { filled += length } else { filledUUIDs += length }
+    }
+  }
+
+  /// Gives back what is not used: nothing grows any more.
+  mutating func fit() {
+    unsafe prefixStarts.fit()
+    unsafe templates.fit()
+    unsafe templateSlots.fit()
+    unsafe shapes.fit()
+    unsafe shapeLists.fit()
+    unsafe classes.fit()
+    unsafe listStarts.fit()
+    unsafe symbols.fit()
+    unsafe entryStarts.fit()
+    unsafe wordStarts.fit()
   }
 
   func deallocate() {

@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TraceStore
 
 /// What is known in memory of the events of one hot file: enough to find them and to derive edges without reading

@@ -1,4 +1,4 @@
-import BlockCodec
+import SegmentBlocks
 
 /// Open addressing over numbers below 2^24 with 8 bits of their hash beside each, so that a question touches one cache
 /// line and, but for one entry in 256, no row that it is not after. Nothing is ever removed.

@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 
 /// The traces of one hot file, by number from 1: 28 bytes for each, and its slot.
 @safe final class TraceTable {

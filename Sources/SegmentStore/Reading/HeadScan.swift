@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TraceStore
 
 /// What a search asks of the events of segments, and what it worked out of it for their kinds.
@@ -140,7 +140,7 @@ extension SegmentReader {
     _ trace: Identifier, _ conditions: HeadConditions, into outline: inout TraceOutline
   ) throws(StoreError) {
     let key = trace.key
-    for number in try candidates(.correlation, key) {
+    for number in try candidates(ofTrace: { $0 == trace }, key) {
       if hasHeads, trace.isUUID, cachedBlock(number) == nil {
         let metByKind = conditions.metByKind(of: self, try kinds())
         let head = try self.head(of: number, withOrdinals: false)

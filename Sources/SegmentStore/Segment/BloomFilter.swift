@@ -1,3 +1,5 @@
+import SegmentBlocks
+
 /// A set of keys that says "not here", or "perhaps": six bits of one 64-byte line for each key, so that a question costs
 /// one cache miss. With 10 bits a key about one answer in a hundred is a false "perhaps".
 ///
@@ -49,6 +51,14 @@ struct BloomFilter: Sendable {
       bits >>= 9
     }
     return true
+  }
+
+  /// Asks for the line that a key's bits are in.
+  @inline(__always) func prefetch(_ hash: UInt64) {
+    let line = Int(hash.multipliedFullWidth(by: lineCount).high) * Self.wordsPerLine
+    unsafe words.withUnsafeBufferPointer { all in
+      if let base = all.baseAddress { unsafe Prefetch.line(base + line) }
+    }
   }
 
   /// 54 bits that are independent of the high bits of the hash, which choose the line.

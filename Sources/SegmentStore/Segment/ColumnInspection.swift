@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TraceStore
 
 /// What the inspector gathers of a segment of format 3 while it goes over the pages, and how it reads blocks with it.

@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TraceStore
 
 /// A block taken apart and checked, of either version. Frames of version 3 are made when they are asked for.

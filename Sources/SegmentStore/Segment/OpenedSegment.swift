@@ -153,7 +153,9 @@ struct OpenedSegment {
       rows(forBytes: last.headStart + last.headBytes) == rowCount(.headTape),
       rows(forBytes: last.dataStart + last.dataBytes) == rowCount(.dataTape)
     else { throw SegmentReader.damage(name, "manifest", "the tapes are not as long as their blocks") }
-    self.zones = zones
+    // Kept as long as the segment is, and not with the room that growing left.
+    self.zones.reserveCapacity(zones.count)
+    self.zones += zones
   }
 
   private func rows(forBytes bytes: Int) -> Int { (bytes + tapeRowBytes - 1) / tapeRowBytes }
@@ -162,7 +164,10 @@ struct OpenedSegment {
     let name = descriptor.name
     var traces: [SegmentTrace] = []
     try forEachRow(of: .longTraces) { (id, row) throws(StoreError) in
-      guard let trace = SegmentTrace(row: row), trace.lastBlock <= zones.count else {
+      // Look-ups leave out the blocks that such a trace has for itself: what overlaps another one is made up.
+      guard let trace = SegmentTrace(row: row), trace.firstBlock < trace.lastBlock, trace.lastBlock <= zones.count,
+        trace.firstBlock >= traces.last?.lastBlock ?? 1
+      else {
         throw SegmentReader.damage(name, "long_traces \(id)", "a value is impossible")
       }
       traces.append(trace)

@@ -1,6 +1,6 @@
-import BlockCodec
 public import EventModel
 public import Platform
+import SegmentBlocks
 public import TraceStore
 
 /// Reads a segment file past any damage: page by page, without SQLite and without trust in anything but checksums.

@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TraceStore
 
 /// Numbers the labels of a segment: those of its kinds, and those that the store names in edges and other rows.

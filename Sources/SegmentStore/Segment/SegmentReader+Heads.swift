@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TraceStore
 
 // What statistics take from heads and sketches.

@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TraceStore
 
 // How blocks are walked over, whatever their version.
@@ -24,7 +24,7 @@ extension SegmentReader {
     ofTraceKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) {
     guard mayContain(correlation: key) else { return }
-    for number in try candidates(.correlation, key) {
+    for number in try candidates(ofTrace: { $0.key == key }, key) {
       let block = try self.block(number)
       for (index, run) in block.runs.enumerated() where run.key == key && run.trace != nil {
         if try walk(block, index, body) == .stop { return }

@@ -1,11 +1,11 @@
-import BlockCodec
 import EventModel
 import Platform
+import SegmentBlocks
 import TraceStore
 
 /// Reads one sealed segment. Any method may be called from any thread at any time.
 ///
-/// In memory: descriptor, zone maps (150 bytes a block), filters (about 1.5 bytes an event), bounds of chunks; all else
+/// In memory: descriptor, zone maps (88 bytes a block), filters (about 1.5 bytes an event), bounds of chunks; all else
 /// is in `resources`, which are got when something is asked for and can be released at any time. Every byte that goes
 /// into an answer was checked by a checksum.
 final class SegmentReader: Sendable {
@@ -33,6 +33,8 @@ final class SegmentReader: Sendable {
   private let outsideCauses: BloomFilter
   /// By the block in which the trace starts.
   private let longTraces: [Int: SegmentTrace]
+  /// The blocks in which they start, ascending.
+  private let longTraceStarts: [Int]
   let cache: BlockCache
   private let cacheKey: Int
   let indexChunkCount: Int
@@ -66,6 +68,7 @@ final class SegmentReader: Sendable {
     rowCounts = opened.rowCounts
     indexChunkCount = opened.rowCount(SegmentTable.indexChunks)
     longTraces = Dictionary(opened.longTraces.map { ($0.firstBlock, $0) }, uniquingKeysWith: { first, _ in first })
+    longTraceStarts = longTraces.keys.sorted()
     (correlations, eventIDs, outsideCauses) = (opened.filters[0], opened.filters[1], opened.filters[2])
     resources = SegmentResources(
       path: opened.path, name: opened.descriptor.name, files: files, rowCounts: opened.rowCounts,
@@ -91,6 +94,16 @@ final class SegmentReader: Sendable {
     correlations.mayContain(indexHash(.correlation, correlation))
   }
 
+  /// Notes which of many new events may have an id that is here. All questions are asked at once, so to say: each is a
+  /// cache miss, and there are as many of them as segments.
+  @inline(__always) func noteOlder(_ count: Int, _ draft: (Int) -> UnsafeMutablePointer<HotDraft>) {
+    for number in 0..<count { unsafe eventIDs.prefetch(indexHash(.eventID, draft(number).pointee.id)) }
+    for number in 0..<count {
+      let draft = unsafe draft(number)
+      if unsafe mayContain(eventID: draft.pointee.id) { unsafe draft.pointee.mayBeOlder = true }
+    }
+  }
+
   func mayContain(eventID: IdentifierKey) -> Bool { eventIDs.mayContain(indexHash(.eventID, eventID)) }
 
   /// Whether an event names this cause without being in one trace with it in this segment.
@@ -105,6 +118,27 @@ final class SegmentReader: Sendable {
   /// The trace that starts in a block and goes on in the next one.
   func longTrace(startingIn block: Int) -> SegmentTrace? { longTraces[block] }
 
+  /// The trace that has a block for itself: one that began before it and goes on behind it. Complexity: O(log n).
+  func onlyTrace(ofBlock number: Int) -> SegmentTrace? {
+    var low = 0
+    var high = longTraceStarts.count
+    while low < high {
+      let middle = (low + high) / 2
+      if longTraceStarts[middle] < number { low = middle + 1 } else { high = middle }
+    }
+    guard low > 0, let trace = longTraces[longTraceStarts[low - 1]], trace.lastBlock > number else { return nil }
+    return trace
+  }
+
+  /// The blocks that may hold a trace, ascending. Another trace whose key looks alike to the index may have hundreds of
+  /// blocks: none is read that it has for itself.
+  func candidates(ofTrace isWanted: (Identifier) -> Bool, _ key: IdentifierKey) throws(StoreError) -> [Int] {
+    try candidates(.correlation, key).filter { number in
+      guard let trace = onlyTrace(ofBlock: number)?.correlation else { return true }
+      return isWanted(trace)
+    }
+  }
+
   // MARK: Lookups
 
   /// Every event of a trace with the trace as stored, by ordinal. The views must not escape.
@@ -115,7 +149,7 @@ final class SegmentReader: Sendable {
   ) throws(StoreError) {
     let key = correlation.key
     guard mayContain(correlation: key) else { return }
-    for number in try candidates(.correlation, key) {
+    for number in try candidates(ofTrace: { $0 == correlation }, key) {
       let block = try self.block(number)
       for (index, run) in block.runs.enumerated() where run.key == key && run.trace == correlation {
         if try walk(block, index, body) == .stop { return }

@@ -1,6 +1,6 @@
-import BlockCodec
 import EventModel
 import Platform
+import SegmentBlocks
 import Synchronization
 import TraceStore
 
@@ -49,7 +49,8 @@ final class SegmentResources: @unchecked Sendable {
     touch()
   }
 
-  private func touch() { used.store(clock.next(), ordering: .relaxed) }
+  /// It counts as used now.
+  func touch() { used.store(clock.next(), ordering: .relaxed) }
 
   /// Higher is more recent; comparable between readers of one block cache.
   var lastUse: UInt64 { used.load(ordering: .relaxed) }
@@ -64,20 +65,28 @@ final class SegmentResources: @unchecked Sendable {
   /// What is to be done when there is more than before.
   func onGrowth(_ body: @escaping @Sendable () -> Void) { grown.withLock { $0 = body } }
 
-  /// Lets go of everything that is not lent out.
-  ///
-  /// - Parameter connectionsOnly: what was loaded stays: it costs ten times as much to get again.
-  func release(connectionsOnly: Bool = false) {
+  /// What can be let go: the less it costs to get again for the memory that it takes, the sooner.
+  enum Part: Int, Comparable, CaseIterable {
+    /// Connections that are not lent out.
+    case connections
+    /// And dictionaries: megabytes, some milliseconds to read.
+    case dictionary
+    /// And the kinds of events: half a megabyte that takes as long to read as the dictionaries.
+    case kinds
+
+    static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// Lets go of everything up to a part.
+  func release(_ part: Part) {
     let closed: [SegmentConnection] = lock.withLock {
       generation += 1
       let closed = idle
       openCount -= closed.count
       idle = []
       openMax = Self.connectionCountMax
-      if !connectionsOnly {
-        loadedKinds = nil
-        loadedDictionary = nil
-      }
+      if part >= .dictionary { loadedDictionary = nil }
+      if part >= .kinds { loadedKinds = nil }
       return closed
     }
     // Closed here, outside the lock.

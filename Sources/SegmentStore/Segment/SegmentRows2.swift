@@ -61,6 +61,7 @@ extension BlockZone: ChunkRow {
   var isPossible: Bool {
     eventCount > 0 && eventCount <= Int(Int32.max) && firstOrdinal <= lastOrdinal && firstCreated <= lastCreated
       && traceCount <= eventCount && rawBytes > 0 && headStart >= 0 && dataStart >= 0 && headBytes > 0 && dataBytes > 0
+      && max(rawBytes, headBytes, dataBytes) <= Self.countMax
   }
 }
 

@@ -1,5 +1,5 @@
-import BlockCodec
 import EventModel
+import SegmentBlocks
 import TraceStore
 
 /// Writes the tables of a segment that are written when all its blocks are.
@@ -239,13 +239,6 @@ extension SegmentDescriptor {
 }
 
 extension BlockZone {
-  init(emptyNumber number: Int) {
-    self.init(
-      number: number, eventCount: 0, firstOrdinal: .max, lastOrdinal: .min, firstCreated: .distantFuture,
-      lastCreated: .distantPast, firstTraceCreated: .distantFuture, lastTraceCreated: .distantPast, traceCount: 0,
-      rawBytes: 0)
-  }
-
   mutating func note(_ created: Timestamp, _ ordinal: Int64, bytes: Int) {
     eventCount += 1
     firstOrdinal = min(firstOrdinal, ordinal)
@@ -275,13 +268,19 @@ extension BlockZone {
   init?(number: Int, row: [RowValue]) {
     let values = row.compactMap(\.integer)
     guard values.count == 9, values[0] > 0, values[0] <= Int64(Int32.max), values[1] <= values[2],
-      values[3] <= values[4], values[5] >= 0, values[5] <= values[0], values[8] > 0, values[8] <= Int64(1) << 40
+      values[3] <= values[4], values[5] >= 0, values[5] <= values[0], values[8] > 0,
+      values[8] <= Int64(BlockZone.countMax)
     else { return nil }
-    self.init(
-      number: number, eventCount: Int(values[0]), firstOrdinal: values[1], lastOrdinal: values[2],
-      firstCreated: Timestamp(nanoseconds: values[3]), lastCreated: Timestamp(nanoseconds: values[4]),
-      firstTraceCreated: Timestamp(nanoseconds: values[6]), lastTraceCreated: Timestamp(nanoseconds: values[7]),
-      traceCount: Int(values[5]), rawBytes: Int(values[8]))
+    self.init(emptyNumber: number)
+    eventCount = Int(values[0])
+    firstOrdinal = values[1]
+    lastOrdinal = values[2]
+    firstCreated = Timestamp(nanoseconds: values[3])
+    lastCreated = Timestamp(nanoseconds: values[4])
+    firstTraceCreated = Timestamp(nanoseconds: values[6])
+    lastTraceCreated = Timestamp(nanoseconds: values[7])
+    traceCount = Int(values[5])
+    rawBytes = Int(values[8])
   }
 }
 

@@ -1,6 +1,6 @@
-import BlockCodec
 import EventModel
 import Platform
+import SegmentBlocks
 import TraceStore
 
 /// Checks everything that a segment claims: every checksum, every frame, the order of events, that every event is found
@@ -22,6 +22,8 @@ struct SegmentVerifier {
   private var idsOfTrace = KeySet()
   private var causesOfTrace: [(mixed: UInt64, block: Int)] = []
   private var open: SegmentTrace?
+  /// Those that span blocks, so far.
+  private var longTraceCount = 0
   /// Parts of the open trace could not be read, so what is inside it is not known.
   private var openIsIncomplete = false
   private var lastOrdinalOfTrace = Int64.min
@@ -310,6 +312,7 @@ struct SegmentVerifier {
       for cause in outside where !idsOfTrace.contains(cause.mixed) { expectOutside(cause.mixed, cause.block) }
       if var trace = open, trace.firstBlock < number {
         trace.lastBlock = number
+        longTraceCount += 1
         if reader.longTrace(startingIn: trace.firstBlock) != trace {
           note(.count, "long_traces", "the trace that starts in block \(trace.firstBlock) is described wrongly")
         }
@@ -351,6 +354,10 @@ struct SegmentVerifier {
     found.lastStored = claimed.lastStored
     if problems.isEmpty && found != claimed {
       note(.count, "meta", "the segment says \(claimed.summary), and holds \(found.summary)")
+    }
+    let longTraces = reader.rowCounts[SegmentTable.longTraces.nameText] ?? 0
+    if problems.isEmpty && longTraceCount != longTraces {
+      note(.count, "long_traces", "\(longTraces) traces are said to span blocks, and \(longTraceCount) do")
     }
   }
 }

@@ -1,12 +1,12 @@
-import BlockCodec
 import EventModel
 import Platform
+import SegmentBlocks
 import TraceStore
 
 /// Writes one segment file: whole traces in any order, the events of each in the order of ordinals.
 ///
 /// Memory: one block, the dictionaries and kinds of the segment (bounded: `BlockLimits`, `DictionaryLimits`), 12 bytes
-/// for each index key (about 1.7 an event), 150 bytes a block, and what the caller gives to `finish`. Not thread-safe. The file is complete, and durable, when `finish` has returned; the caller then renames it.
+/// for each index key (about 1.7 an event), 88 bytes a block, and what the caller gives to `finish`. Not thread-safe. The file is complete, and durable, when `finish` has returned; the caller then renames it.
 /// A writer that is dropped before leaves a useless file.
 final class SegmentWriter {
   private let path: String

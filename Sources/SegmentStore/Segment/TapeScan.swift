@@ -1,4 +1,4 @@
-import BlockCodec
+import SegmentBlocks
 import TraceStore
 
 /// Finds the blocks on a tape of which rows may be missing or changed: blocks lie back to back, and behind damage the

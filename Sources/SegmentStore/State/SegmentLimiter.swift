@@ -24,6 +24,8 @@ final class SegmentLimiter: Sendable {
   let connectionsMax: Int
   let bytesMax: Int
   private let state = Locked(State())
+  /// One at a time lets go: two would each think that it is left to them.
+  private let enforcing = Lock()
 
   init(connectionsMax: Int, bytesMax: Int) {
     self.connectionsMax = connectionsMax
@@ -52,26 +54,38 @@ final class SegmentLimiter: Sendable {
     state.withLock { state in (state.members.values.compactMap(\.resources), state.releaseCount) }
   }
 
-  /// Lets go down to three quarters of what may be held, so that it is not done for each growth: connections first,
-  /// dictionaries where that is not enough. Cost: O(segments).
-  func enforce() {
+  /// Lets go of what was not used for the longest time: connections where there are too many of them, down to three
+  /// quarters, so that it is not done for each one; dictionaries, and at last kinds, where they have too many bytes, and no
+  /// more of them than must be, for each is megabytes and milliseconds. Cost: O(segments).
+  func enforce() { enforcing.withLock { letGo() } }
+
+  private func letGo() {
     let all = members().all
     var held = Held()
     for resources in all { held.add(resources) }
     if held.connections <= connectionsMax && held.bytes <= bytesMax { return }
     // The one that was used last is being used.
-    let idle = all.sorted { $0.lastUse < $1.lastUse }.dropLast()
-    for connectionsOnly in [true, false] {
-      for resources in idle {
-        if held.connections <= connectionsMax / 4 * 3 && held.bytes <= bytesMax / 4 * 3 { return }
-        var before = Held()
-        before.add(resources)
-        if before.connections == 0 && (connectionsOnly || before.bytes == 0) { continue }
-        resources.release(connectionsOnly: connectionsOnly)
-        held.connections -= before.connections - resources.connectionCount
-        held.bytes -= before.bytes - resources.memoryBytes
-        state.withLock { $0.releaseCount += 1 }
-      }
+    let idle = Array(all.sorted { $0.lastUse < $1.lastUse }.dropLast())
+    if held.connections > connectionsMax {
+      release(.connections, of: idle, &held) { $0.connections > connectionsMax / 4 * 3 }
+    }
+    release(.dictionary, of: idle, &held) { $0.bytes > bytesMax }
+    release(.kinds, of: idle, &held) { $0.bytes > bytesMax }
+  }
+
+  private func release(
+    _ part: SegmentResources.Part, of idle: [SegmentResources], _ held: inout Held, while isTooMuch: (Held) -> Bool
+  ) {
+    for resources in idle where isTooMuch(held) {
+      var before = Held()
+      before.add(resources)
+      resources.release(part)
+      var after = Held()
+      after.add(resources)
+      if after.connections == before.connections && after.bytes == before.bytes { continue }
+      held.connections += after.connections - before.connections
+      held.bytes += after.bytes - before.bytes
+      state.withLock { $0.releaseCount += 1 }
     }
   }
 

@@ -157,13 +157,19 @@ final class StoreState {
     return isSealed(id: id, excluding: ordinal)
   }
 
-  /// Whether an older file may hold the event's id.
-  @inline(__always) func mayBeOlder(_ draft: UnsafePointer<HotDraft>) -> Bool {
-    for number in 0..<(generations.count - 1) {
-      if unsafe generations[number].index.firstPlace(draft.pointee.id, draft.pointee.idHash) != nil { return true }
+  /// Notes of which events an older file may hold the id.
+  func noteOlder(_ drafts: UnsafeMutablePointer<HotDraft>, count: Int) {
+    for generation in generations.dropLast() {
+      for number in 0..<count {
+        let draft = unsafe drafts + number
+        if unsafe generation.index.firstPlace(draft.pointee.id, draft.pointee.idHash) != nil {
+          unsafe draft.pointee.mayBeOlder = true
+        }
+      }
     }
-    for segment in segments { if unsafe segment.mayContain(eventID: draft.pointee.id) { return true } }
-    return false
+    for segment in segments where !segment.isDamaged {
+      unsafe segment.reader.noteOlder(count) { unsafe drafts + $0 }
+    }
   }
 
   /// Whether any event of that trace is stored, the newest generation left out.

@@ -1,6 +1,6 @@
-import BlockCodec
 public import EventModel
 import Platform
+import SegmentBlocks
 public import TraceStore
 
 extension SegmentStore {
@@ -83,18 +83,10 @@ extension SegmentStore {
         }
       }
     }
-    for segment in files.segments {
-      for index in 0..<events.count {
-        let draft = unsafe plan.candidate(index)
-        if unsafe segment.mayContain(eventID: draft.pointee.id) { unsafe draft.pointee.mayBeOlder = true }
-      }
+    for segment in files.segments where !segment.isDamaged {
+      unsafe segment.reader.noteOlder(events.count) { unsafe plan.candidate($0) }
     }
-    for segment in files.aside {
-      for index in 0..<events.count {
-        let draft = unsafe plan.candidate(index)
-        if unsafe segment.reader.mayContain(eventID: draft.pointee.id) { unsafe draft.pointee.mayBeOlder = true }
-      }
-    }
+    for segment in files.aside { unsafe segment.reader.noteOlder(events.count) { unsafe plan.candidate($0) } }
   }
 
   /// Names that were not seen since the store was opened; readers look at them.

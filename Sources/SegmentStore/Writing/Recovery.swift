@@ -288,12 +288,13 @@ extension SegmentStore {
         event, source: source, label: state.labels.number(of: event, source: source), hash: hash)
       draft.offset = UInt32(offset)
       draft.start = offset
-      unsafe withUnsafePointer(to: draft) { unsafe draft.mayBeOlder = state.mayBeOlder($0) }
+      draft.mayBeOlder = false
       drafts.append(draft)
       unsafe offset += event.bytes.count
     }
-    unsafe drafts.withUnsafeBufferPointer { buffer in
+    unsafe drafts.withUnsafeMutableBufferPointer { buffer in
       if let first = buffer.baseAddress, let base = frames.baseAddress {
+        unsafe state.noteOlder(first, count: buffer.count)
         unsafe state.derive(from: first, count: buffer.count, frames: base, &outcome)
       }
     }

@@ -84,7 +84,7 @@ enum ConfigurationKeys {
     .init("block-cache", .bytes(0...(1 << 40)), "8MiB", "memory for unpacked blocks") {
       $0.store.blockCacheBytes = $1.count
     },
-    .init("segment-cache", .bytes((1 << 20)...(1 << 40)), "32MiB", "memory for dictionaries of segments") {
+    .init("segment-cache", .bytes((1 << 20)...(1 << 40)), "48MiB", "memory for dictionaries of segments") {
       $0.store.segmentCacheBytes = $1.count
     },
     .init("segment-connections", .count(4...10_000), "64", "open connections to segments, all together") {

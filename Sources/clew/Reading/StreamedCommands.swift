@@ -1,3 +1,4 @@
+import Platform
 import WireFormats
 
 /// `clew export`: lines as they are, as they come.
@@ -79,6 +80,8 @@ struct ServerSentEvents {
   static let eventBytesMax = 64 << 20
 
   private var rest: [UInt8] = []
+  /// So many of its first bytes hold no end of a line.
+  private var searchedCount = 0
   private var name = "message"
   private var data: [UInt8] = []
 
@@ -87,14 +90,21 @@ struct ServerSentEvents {
     rest += chunk
     if rest.count + data.count > Self.eventBytesMax { throw Failure("the server sends an event of more than 64 MiB") }
     var start = 0
-    while let end = rest[start...].firstIndex(of: 0x0a) {
+    while let end = lineFeed(from: max(start, searchedCount)) {
       var line = rest[start..<end]
       if line.last == 0x0d { line.removeLast() }
       if let event = take(line) { events.append(event) }
       start = end + 1
     }
     rest.removeFirst(start)
+    searchedCount = rest.count
     return events
+  }
+
+  private func lineFeed(from start: Int) -> Int? {
+    unsafe rest.withUnsafeBytes { all in
+      unsafe ByteSearch.first(0x0a, in: UnsafeRawBufferPointer(rebasing: all[start...])).map { start + $0 }
+    }
   }
 
   private mutating func take(_ line: ArraySlice<UInt8>) -> Event? {

@@ -29,7 +29,9 @@ final class Sidecar {
     if files < wanted {
       log.warning("serve", "only \(files) files may be open; \(wanted) are needed for all connections (ulimit -n)")
     }
-    store = try StoreFactory.open(configuration.dataDirectory, configuration.storeOptions, log)
+    var storeOptions = configuration.storeOptions
+    storeOptions.preloadsSegments = true
+    store = try StoreFactory.open(configuration.dataDirectory, storeOptions, log)
     let clock = SystemClock()
     metrics = ClewMetrics(options: configuration.metricsOptions, clock: clock)
     pipeline = IngestPipeline(store: store, metrics: metrics, clock: clock, log: log)

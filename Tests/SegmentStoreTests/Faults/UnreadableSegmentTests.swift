@@ -45,7 +45,7 @@ import TraceStore
   @Test func `one that the disk refuses later is named, the rest answers, and it comes back`() throws {
     try run.open()
     // What was read to open it is in SQLite's cache.
-    for segment in try run.store.state.segments { segment.reader.resources.release() }
+    for segment in try run.store.state.segments { segment.reader.resources.release(.kinds) }
     run.disk.refuse(path, code: Self.inputOutput)
     try expectTheRest()
     try expectAllAfterRestart()
