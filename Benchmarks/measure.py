@@ -72,11 +72,15 @@ def some_ids(lines, every):
     return chosen
 
 
+# In the order of storing, as the baseline is asked; and in no order: who asks next, asks for something from elsewhere.
+IN_ORDER, ANYWHERE = "ids.txt", "anywhere.txt"
+
+
 def write_ids(chosen, wanted=4000):
-    """In no order: who asks next, asks for something from another segment."""
     shuffled = random.Random(1).sample(chosen, min(wanted, len(chosen)))
-    with open(f"{WORK}/ids.txt", "w") as file:
-        file.write("\n".join(shuffled) + "\n")
+    for name, ids in ((IN_ORDER, chosen[:wanted]), (ANYWHERE, shuffled)):
+        with open(f"{WORK}/{name}", "w") as file:
+            file.write("\n".join(ids) + "\n")
 
 
 def clew_import(path, count, directory="data", environment=None):
@@ -92,8 +96,9 @@ def stats(directory="data"):
     return answer([CLEW, "stats", "--json", "--data", directory])
 
 
-def look_ups(directory="data"):
-    return answer([TOOL, "store", "ids.txt", directory])
+def look_ups(ids, kind=None, directory="data"):
+    """Of traces, events and streams, or of one of them."""
+    return answer([TOOL, "store", ids, directory] + ([kind] if kind else []))
 
 
 def free_port():
@@ -141,7 +146,7 @@ class Server:
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
 
     def traces_by(self, clients):
-        return answer([TOOL, "http", "ids.txt", str(self.port), str(clients)])
+        return answer([TOOL, "http", ANYWHERE, str(self.port), str(clients)])
 
     def kill(self):
         self.process.kill()
