@@ -29,8 +29,8 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
   let directoryLock: DirectoryLock?
   private let sealerThread = Locked<WorkerThread?>(nil)
   private let closed = Locked(false)
-  /// The newest segment when dictionaries were loaded for the last time.
-  let preloadedNewest = Locked("")
+  /// The segments when dictionaries were loaded for the last time.
+  let preloadedNames = Locked<[String]>([])
   let transactionsSinceLook = Locked(0)
 
   var isWritable: Bool { options.mode == .readWrite }
@@ -96,6 +96,8 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
   /// On the sealer's thread.
   private func sealAndMerge() {
     sealAllFrozen()
+    // Merging may take a minute, and makes another segment.
+    preload()
     mergeWhileDue()
     preload()
   }

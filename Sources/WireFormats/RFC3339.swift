@@ -182,14 +182,8 @@ public enum RFC3339 {
     return 21 + digits
   }
 
-  /// The last digits of a number: years of 64 bits of nanoseconds have four.
+  /// So many digits: years of 64 bits of nanoseconds have four, and nothing else here has more than are asked for.
   @inline(__always) private static func write(_ value: Int, _ count: Int, _ room: UnsafeMutablePointer<UInt8>) {
-    var rest = value
-    var place = count
-    while place > 0 {
-      place -= 1
-      unsafe room[place] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
-      rest /= 10
-    }
+    _ = unsafe JSONText.write(UInt64(value), atLeast: count, to: room)
   }
 }

@@ -188,4 +188,50 @@ import TraceStore
     }
     #expect(throws: StoreError.self) { try SegmentInspector(path: directory.file("missing.db")) }
   }
+
+  /// Look-ups leave out the blocks that a trace is said to have for itself: rows that are whole, but made up.
+  private func claim(_ traces: [SegmentTrace], _ path: String) throws {
+    let connection = try Connection(path, .readWrite)
+    var counts: [(name: [UInt8], count: Int64)] = []
+    let manifest = try connection.prepare("SELECT table_name, row_count FROM manifest ORDER BY id")
+    while try manifest.step() { counts.append((manifest.blob(0), manifest.integer(1))) }
+    try connection.execute("DELETE FROM manifest; DELETE FROM long_traces")
+    let rows = try RowInserter(connection, .longTraces)
+    for trace in traces { try rows.insert(trace.row) }
+    let described = try RowInserter(connection, .manifest)
+    for table in counts {
+      let isChanged = table.name == Array(SegmentTable.longTraces.nameText.utf8)
+      try described.insert([.text(table.name), isChanged ? .count(traces.count) : .integer(table.count)])
+    }
+    connection.close()
+  }
+
+  @Test func `traces that are said to span blocks must not overlap, and must be there`() throws {
+    try SegmentPlan.random(seed: 24, eventCount: 4_000, payloadBytes: 700).write(to: directory.file("large.db"))
+    let sound = try Files.read(directory.file("large.db"), bytesMax: 64 << 20)
+    let opened = try SegmentReader.open(path: directory.file("large.db"), cache: BlockCache(bytesMax: 1 << 20))
+    #expect(opened.blocks.count > 8 && opened.rowCounts[SegmentTable.longTraces.nameText] == 0)
+    func made(_ first: Int, _ last: Int) -> SegmentTrace {
+      SegmentTrace(
+        correlation: Identifier(uuid: IdentifierKey(high: 7, low: UInt64(first))), firstCreated: TestEvent.epoch,
+        lastCreated: TestEvent.epoch, eventCount: 9, firstBlock: first, lastBlock: last)
+    }
+    let path = directory.file("claimed.db")
+    func claimed(_ traces: [SegmentTrace]) throws -> String {
+      _ = try directory.write("claimed.db", sound)
+      try claim(traces, path)
+      return path
+    }
+    #expect(try SegmentVerifier.verify(path: claimed([])) == [], "rewritten as it was")
+    for overlapping in [[made(1, 5), made(4, 6)], [made(1, 5), made(1, 3)], [made(4, 6), made(1, 3)]] {
+      let path = try claimed(overlapping)
+      #expect(throws: StoreError.self) { try SegmentReader.open(path: path, cache: BlockCache(bytesMax: 1 << 20)) }
+      #expect(isNoticed(path))
+    }
+    for invented in [[made(1, 5)], [made(1, 3), made(3, 6)]] {
+      let path = try claimed(invented)
+      _ = try SegmentReader.open(path: path, cache: BlockCache(bytesMax: 1 << 20))
+      #expect(try SegmentVerifier.verify(path: path).contains { $0.place == "long_traces" })
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import EventModel
+import Platform
 import SegmentBlocks
 import TestSupport
 import Testing
@@ -133,6 +134,20 @@ import TraceStore
     for number in [all[0], all[all.count - 1], all[0] - 1, all[all.count - 1] + 1] {
       #expect(reader.onlyTrace(ofBlock: number) == nil)
     }
+    // Who asks is spared them: the filter, which would say no before that, is not asked here.
+    _ = try reader.resources.tools()
+    func readBytes(_ body: () throws -> Void) rethrows -> Int {
+      let before = SegmentReader.bytesRead.value
+      try body()
+      return SegmentReader.bytesRead.value - before
+    }
+    var outline = TraceOutline()
+    let conditions = HeadConditions(filter: TracePrefilter(TraceQuery())) { _ in [] }
+    let spared = try readBytes { try reader.outline(alike, conditions, into: &outline) }
+    let whole = try readBytes {
+      for number in all { _ = try reader.traces(ofBlock: number, try reader.head(of: number, withOrdinals: false)) }
+    }
+    #expect(outline.eventCount == 0 && spared > 0 && spared * 8 < whole)
     for (trace, places) in plan.groups {
       let identifier = try #require(trace.flatMap { Identifier($0) })
       let found = try collect { (body) throws(StoreError) in try reader.forEachEvent(ofTrace: identifier, body) }

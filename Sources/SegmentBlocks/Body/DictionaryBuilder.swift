@@ -93,12 +93,9 @@ enum DictionaryChunk {
     let length = (0..<4).reduce(0) { $0 | Int(chunk[3 + $1]) << (8 * $1) }
     guard length <= bytesMax else { throw .tooLarge }
     let stored = chunk.count - headBytes
-    guard chunk[2] == 0 ? stored == length : length <= (stored + 1) * inflationMax else { throw .truncated }
+    guard chunk[2] == 0 ? stored == length : length <= (stored + 1) * BlockLimits.inflationMax else { throw .truncated }
     return (section, length)
   }
-
-  /// DEFLATE makes no byte into more.
-  private static let inflationMax = 1_040
 
   /// - Parameter room: of the length that its head says; filled exactly.
   static func read(

@@ -24,7 +24,7 @@ struct HotDraft {
   var start = 0
   var indexInBatch: UInt32 = 0
   /// An older file may hold this id.
-  var mayBeOlder = true
+  var mayBeOlder = false
 
   @inline(__always) init(_ event: EventView, source: UInt32, label: UInt32, hash: HotHash) {
     id = event.idKey
@@ -53,4 +53,13 @@ struct HotDraft {
   var failure: FailureKind { FailureKind(rawValue: UInt8(word >> HotIndex.Flag.failureShift & 3)) ?? .none }
   /// The cause, spans left out.
   var eventCause: IdentifierKey { has(HotIndex.Flag.causeIsSpan) ? .zero : cause }
+}
+
+extension HotIndex {
+  /// Notes which of many new events have an id that is here.
+  func noteOlder(_ drafts: UnsafeMutablePointer<HotDraft>, _ count: Int) {
+    for number in 0..<count where unsafe firstPlace(drafts[number].id, drafts[number].idHash) != nil {
+      unsafe drafts[number].mayBeOlder = true
+    }
+  }
 }

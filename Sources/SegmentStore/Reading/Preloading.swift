@@ -3,13 +3,14 @@ import TraceStore
 
 extension SegmentStore {
   /// Loads what look-ups need of the newest segments until that takes half of `segmentCacheBytes`, where the options want
-  /// it and there is a newer segment than the last time: whoever asks a segment first would wait some 10 to 30 ms for its
+  /// it and the segments are others than the last time: whoever asks a segment first would wait some 10 ms for its
   /// dictionaries, and so would all that wait for a turn behind. On the sealer's thread.
   func preload() {
     guard options.preloadsSegments else { return }
     let segments = lock.withLock { state.segments }
-    guard let newest = segments.last?.name, preloadedNewest.withLock({ $0 != newest }) else { return }
-    preloadedNewest.withLock { $0 = newest }
+    let names = segments.map(\.name)
+    if preloadedNames.withLock({ $0 == names }) { return }
+    preloadedNames.withLock { $0 = names }
     var loaded: [SegmentResources] = []
     var heldBytes = 0
     var readBytes = 0
@@ -22,11 +23,13 @@ extension SegmentStore {
         heldBytes += Self.failedBytes
         continue
       }
-      readBytes += max(0, resources.memoryBytes - before)
-      heldBytes += resources.memoryBytes
-      loaded.append(resources)
+      let after = resources.memoryBytes
+      heldBytes += after
+      // What was there already is as old as its last use.
+      if after > before { loaded.append(resources) }
+      readBytes += max(0, after - before)
     }
-    // The newest are the last ones to be let go.
+    // Of these the newest are the last ones to be let go.
     for resources in loaded.reversed() { resources.touch() }
     // What reading them needed beside what is kept.
     if readBytes > Self.bytesWorthTrimming { ProcessMemory.returnUnused() }

@@ -165,7 +165,7 @@ struct OpenedSegment {
     var traces: [SegmentTrace] = []
     try forEachRow(of: .longTraces) { (id, row) throws(StoreError) in
       // Look-ups leave out the blocks that such a trace has for itself: what overlaps another one is made up.
-      guard let trace = SegmentTrace(row: row), trace.firstBlock < trace.lastBlock, trace.lastBlock <= zones.count,
+      guard let trace = SegmentTrace(row: row), trace.lastBlock <= zones.count,
         trace.firstBlock >= traces.last?.lastBlock ?? 1
       else {
         throw SegmentReader.damage(name, "long_traces \(id)", "a value is impossible")

@@ -5,7 +5,7 @@ public import TraceStore
 
 /// Reads a segment file past any damage: page by page, without SQLite and without trust in anything but checksums.
 ///
-/// Never writes. Memory: one row at a time, 120 bytes a block.
+/// Never writes. Memory: one row at a time, some 90 bytes a block.
 public final class SegmentInspector {
   public let path: String
   private let pages: SQLitePages

@@ -31,10 +31,8 @@ final class SegmentReader: Sendable {
   private let correlations: BloomFilter
   private let eventIDs: BloomFilter
   private let outsideCauses: BloomFilter
-  /// By the block in which the trace starts.
-  private let longTraces: [Int: SegmentTrace]
-  /// The blocks in which they start, ascending.
-  private let longTraceStarts: [Int]
+  /// By the block in which they start; no two overlap in more than one block.
+  private let longTraces: [SegmentTrace]
   let cache: BlockCache
   private let cacheKey: Int
   let indexChunkCount: Int
@@ -67,8 +65,7 @@ final class SegmentReader: Sendable {
     chunkBounds = opened.chunkBounds
     rowCounts = opened.rowCounts
     indexChunkCount = opened.rowCount(SegmentTable.indexChunks)
-    longTraces = Dictionary(opened.longTraces.map { ($0.firstBlock, $0) }, uniquingKeysWith: { first, _ in first })
-    longTraceStarts = longTraces.keys.sorted()
+    longTraces = opened.longTraces
     (correlations, eventIDs, outsideCauses) = (opened.filters[0], opened.filters[1], opened.filters[2])
     resources = SegmentResources(
       path: opened.path, name: opened.descriptor.name, files: files, rowCounts: opened.rowCounts,
@@ -96,11 +93,10 @@ final class SegmentReader: Sendable {
 
   /// Notes which of many new events may have an id that is here. All questions are asked at once, so to say: each is a
   /// cache miss, and there are as many of them as segments.
-  @inline(__always) func noteOlder(_ count: Int, _ draft: (Int) -> UnsafeMutablePointer<HotDraft>) {
-    for number in 0..<count { unsafe eventIDs.prefetch(indexHash(.eventID, draft(number).pointee.id)) }
-    for number in 0..<count {
-      let draft = unsafe draft(number)
-      if unsafe mayContain(eventID: draft.pointee.id) { unsafe draft.pointee.mayBeOlder = true }
+  func noteOlder(_ drafts: UnsafeMutablePointer<HotDraft>, _ count: Int) {
+    for number in 0..<count { unsafe eventIDs.prefetch(indexHash(.eventID, drafts[number].id)) }
+    for number in 0..<count where unsafe mayContain(eventID: drafts[number].id) {
+      unsafe drafts[number].mayBeOlder = true
     }
   }
 
@@ -115,19 +111,26 @@ final class SegmentReader: Sendable {
     outsideCauses.mayContain(indexHash(.outsideCause, mixed: mixed))
   }
 
-  /// The trace that starts in a block and goes on in the next one.
-  func longTrace(startingIn block: Int) -> SegmentTrace? { longTraces[block] }
+  /// The trace that starts in a block and goes on in the next one. Complexity: O(log n).
+  func longTrace(startingIn block: Int) -> SegmentTrace? {
+    let place = longTracesStarting(before: block)
+    return place < longTraces.count && longTraces[place].firstBlock == block ? longTraces[place] : nil
+  }
 
   /// The trace that has a block for itself: one that began before it and goes on behind it. Complexity: O(log n).
   func onlyTrace(ofBlock number: Int) -> SegmentTrace? {
+    let place = longTracesStarting(before: number)
+    return place > 0 && longTraces[place - 1].lastBlock > number ? longTraces[place - 1] : nil
+  }
+
+  private func longTracesStarting(before block: Int) -> Int {
     var low = 0
-    var high = longTraceStarts.count
+    var high = longTraces.count
     while low < high {
       let middle = (low + high) / 2
-      if longTraceStarts[middle] < number { low = middle + 1 } else { high = middle }
+      if longTraces[middle].firstBlock < block { low = middle + 1 } else { high = middle }
     }
-    guard low > 0, let trace = longTraces[longTraceStarts[low - 1]], trace.lastBlock > number else { return nil }
-    return trace
+    return low
   }
 
   /// The blocks that may hold a trace, ascending. Another trace whose key looks alike to the index may have hundreds of
@@ -206,7 +209,7 @@ final class SegmentReader: Sendable {
     for run in block.runs where !run.continues {
       guard let correlation = run.trace else { continue }
       if run.goesOn {
-        guard let whole = longTraces[number], whole.correlation == correlation else {
+        guard let whole = longTrace(startingIn: number), whole.correlation == correlation else {
           throw damage("long_traces", "a trace that starts in block \(number) is missing")
         }
         traces.append(whole)

@@ -69,7 +69,7 @@ final class SegmentResources: @unchecked Sendable {
   enum Part: Int, Comparable, CaseIterable {
     /// Connections that are not lent out.
     case connections
-    /// And dictionaries: megabytes, some milliseconds to read.
+    /// And dictionaries: megabytes, some 10 ms to read.
     case dictionary
     /// And the kinds of events: half a megabyte that takes as long to read as the dictionaries.
     case kinds

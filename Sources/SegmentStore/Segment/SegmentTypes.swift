@@ -84,63 +84,45 @@ struct SegmentExtras: Sendable {
   init() {}
 }
 
-/// What is known of a block without reading it. All blocks of all segments are in memory: counts take four bytes each.
+/// A count in four bytes. What a damaged file says beyond them becomes `UInt32.max`, which no count of a block can be.
+@propertyWrapper struct ShortCount: Hashable, Sendable {
+  private var stored: UInt32
+
+  init(wrappedValue: Int) { stored = UInt32(clamping: wrappedValue) }
+
+  var wrappedValue: Int {
+    get { Int(stored) }
+    set { stored = UInt32(clamping: newValue) }
+  }
+}
+
+/// What is known of a block without reading it. All blocks of all segments are in memory: 88 bytes each.
 struct BlockZone: Hashable, Sendable {
-  var firstOrdinal: Int64
-  var lastOrdinal: Int64
-  var firstCreated: Timestamp
-  var lastCreated: Timestamp
+  var firstOrdinal = Int64.max
+  var lastOrdinal = Int64.min
+  var firstCreated = Timestamp.distantFuture
+  var lastCreated = Timestamp.distantPast
   /// Bounds of the first event times of the traces that start in this block; `traceCount` 0: no trace starts here.
-  var firstTraceCreated: Timestamp
-  var lastTraceCreated: Timestamp
+  var firstTraceCreated = Timestamp.distantFuture
+  var lastTraceCreated = Timestamp.distantPast
   /// Where head and data are on their tapes; 0 in a segment of format 1.
   var headStart = 0
   var dataStart = 0
-  private var shortNumber: UInt32
-  private var shortEventCount: UInt32 = 0
-  private var shortTraceCount: UInt32 = 0
-  private var shortRawBytes: UInt32 = 0
-  private var shortHeadBytes: UInt32 = 0
-  private var shortDataBytes: UInt32 = 0
+  /// 1 for the first block of a segment.
+  @ShortCount private(set) var number: Int
+  @ShortCount var eventCount = 0
+  /// Traces that start in this block.
+  @ShortCount var traceCount = 0
+  /// Bytes of the frames.
+  @ShortCount var rawBytes = 0
+  @ShortCount var headBytes = 0
+  @ShortCount var dataBytes = 0
 
-  /// More than any count of a block can be: what a damaged file says beyond 32 bits.
+  /// The most that a count can be.
   static let countMax = Int(UInt32.max) - 1
 
   /// A block without events.
-  init(emptyNumber number: Int) {
-    shortNumber = UInt32(clamping: number)
-    firstOrdinal = .max
-    lastOrdinal = .min
-    firstCreated = .distantFuture
-    lastCreated = .distantPast
-    firstTraceCreated = .distantFuture
-    lastTraceCreated = .distantPast
-  }
-
-  /// 1 for the first block of a segment.
-  var number: Int { Int(shortNumber) }
-  var eventCount: Int {
-    get { Int(shortEventCount) }
-    set { shortEventCount = UInt32(clamping: newValue) }
-  }
-  /// Traces that start in this block.
-  var traceCount: Int {
-    get { Int(shortTraceCount) }
-    set { shortTraceCount = UInt32(clamping: newValue) }
-  }
-  /// Bytes of the frames.
-  var rawBytes: Int {
-    get { Int(shortRawBytes) }
-    set { shortRawBytes = UInt32(clamping: newValue) }
-  }
-  var headBytes: Int {
-    get { Int(shortHeadBytes) }
-    set { shortHeadBytes = UInt32(clamping: newValue) }
-  }
-  var dataBytes: Int {
-    get { Int(shortDataBytes) }
-    set { shortDataBytes = UInt32(clamping: newValue) }
-  }
+  init(emptyNumber number: Int) { self.number = number }
 }
 
 /// Latencies of the edges between one kind of effect and one type of cause in one segment.

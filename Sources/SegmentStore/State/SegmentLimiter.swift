@@ -54,9 +54,9 @@ final class SegmentLimiter: Sendable {
     state.withLock { state in (state.members.values.compactMap(\.resources), state.releaseCount) }
   }
 
-  /// Lets go of what was not used for the longest time: connections where there are too many of them, down to three
-  /// quarters, so that it is not done for each one; dictionaries, and at last kinds, where they have too many bytes, and no
-  /// more of them than must be, for each is megabytes and milliseconds. Cost: O(segments).
+  /// Lets go of what was not used for the longest time: connections first, where there are too many of them down to three
+  /// quarters, so that it is not done for each one; where there are still too many bytes dictionaries, and at last kinds,
+  /// and no more of them than must be, for each is megabytes and milliseconds. Cost: O(segments).
   func enforce() { enforcing.withLock { letGo() } }
 
   private func letGo() {
@@ -66,11 +66,10 @@ final class SegmentLimiter: Sendable {
     if held.connections <= connectionsMax && held.bytes <= bytesMax { return }
     // The one that was used last is being used.
     let idle = Array(all.sorted { $0.lastUse < $1.lastUse }.dropLast())
-    if held.connections > connectionsMax {
-      release(.connections, of: idle, &held) { $0.connections > connectionsMax / 4 * 3 }
+    let connectionsKept = held.connections > connectionsMax ? connectionsMax * 3 / 4 : connectionsMax
+    for part in SegmentResources.Part.allCases {
+      release(part, of: idle, &held) { $0.bytes > bytesMax || $0.connections > connectionsKept }
     }
-    release(.dictionary, of: idle, &held) { $0.bytes > bytesMax }
-    release(.kinds, of: idle, &held) { $0.bytes > bytesMax }
   }
 
   private func release(

@@ -159,17 +159,8 @@ final class StoreState {
 
   /// Notes of which events an older file may hold the id.
   func noteOlder(_ drafts: UnsafeMutablePointer<HotDraft>, count: Int) {
-    for generation in generations.dropLast() {
-      for number in 0..<count {
-        let draft = unsafe drafts + number
-        if unsafe generation.index.firstPlace(draft.pointee.id, draft.pointee.idHash) != nil {
-          unsafe draft.pointee.mayBeOlder = true
-        }
-      }
-    }
-    for segment in segments where !segment.isDamaged {
-      unsafe segment.reader.noteOlder(count) { unsafe drafts + $0 }
-    }
+    for generation in generations.dropLast() { unsafe generation.index.noteOlder(drafts, count) }
+    for segment in segments where !segment.isDamaged { unsafe segment.reader.noteOlder(drafts, count) }
   }
 
   /// Whether any event of that trace is stored, the newest generation left out.

@@ -69,24 +69,17 @@ extension SegmentStore {
       let label = state.labels.find(event, source: source) ?? newLabel(event, source)
       let draft = unsafe plan.candidate(place)
       unsafe draft.initialize(to: HotDraft(event, source: source, label: label, hash: hash))
-      unsafe draft.pointee.mayBeOlder = false
     }
     let last = files.generations.count - 1
     for index in 0..<events.count {
       unsafe files.generations[last].index.prefetchTables(UnsafePointer(plan.candidate(index)))
     }
-    for generation in files.generations.dropLast() {
-      for index in 0..<events.count {
-        let draft = unsafe plan.candidate(index)
-        if unsafe generation.index.firstPlace(draft.pointee.id, draft.pointee.idHash) != nil {
-          unsafe draft.pointee.mayBeOlder = true
-        }
-      }
-    }
-    for segment in files.segments where !segment.isDamaged {
-      unsafe segment.reader.noteOlder(events.count) { unsafe plan.candidate($0) }
-    }
-    for segment in files.aside { unsafe segment.reader.noteOlder(events.count) { unsafe plan.candidate($0) } }
+    if events.count == 0 { return }
+    // Candidates lie one before the other: the last one has the lowest address.
+    let drafts = unsafe plan.candidate(events.count - 1)
+    for generation in files.generations.dropLast() { unsafe generation.index.noteOlder(drafts, events.count) }
+    for segment in files.segments where !segment.isDamaged { unsafe segment.reader.noteOlder(drafts, events.count) }
+    for segment in files.aside { unsafe segment.reader.noteOlder(drafts, events.count) }
   }
 
   /// Names that were not seen since the store was opened; readers look at them.

@@ -288,7 +288,6 @@ extension SegmentStore {
         event, source: source, label: state.labels.number(of: event, source: source), hash: hash)
       draft.offset = UInt32(offset)
       draft.start = offset
-      draft.mayBeOlder = false
       drafts.append(draft)
       unsafe offset += event.bytes.count
     }

@@ -72,7 +72,9 @@ struct TraceMatch {
   }
 
   private func hasText(_ text: [UInt8]) -> Bool {
-    let matching = contents.names.names.map { ByteSearch.contains(text, in: Array($0.utf8)) }
+    let matching = (0..<UInt32(contents.names.count)).map { name in
+      unsafe contents.names.withBytes(of: name) { unsafe ByteSearch.contains(text, in: Array($0)) }
+    }
     return contents.records.contains { record in
       (record.type != 0 && matching[Int(record.type)]) || (record.stream != 0 && matching[Int(record.stream)])
         || ByteSearch.contains(text, in: record.id.shownBytes.map(ByteSearch.lower))
