@@ -23,9 +23,19 @@ public final class WorkerThread: @unchecked Sendable {
   /// - Parameter name: at most 15 bytes are shown.
   /// - Precondition: the system can start another thread.
   public init(name: String, _ body: @escaping @Sendable () -> Void) {
-    let start = unsafe Unmanaged.passRetained(Start(name: name, body: body)).toOpaque()
-    let result = unsafe pthread_create(&handle, nil, workerThreadMain, start)
-    precondition(result == 0, "the system refuses to start a thread")
+    precondition(start(name, body), "the system refuses to start a thread")
+  }
+
+  /// Starts the thread; nil if the system has no more.
+  public init?(ifPossible name: String, _ body: @escaping @Sendable () -> Void) {
+    if !start(name, body) { return nil }
+  }
+
+  private func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+    let start = unsafe Unmanaged.passRetained(Start(name: name, body: body))
+    let isStarted = unsafe pthread_create(&handle, nil, workerThreadMain, start.toOpaque()) == 0
+    if !isStarted { unsafe start.release() }
+    return isStarted
   }
 
   /// Waits until `body` has returned. May be called by several threads; only the first waits.

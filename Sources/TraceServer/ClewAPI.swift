@@ -22,9 +22,9 @@ public final class ClewAPI: HTTPHandler {
     public var bodyBytesMax = 64 * 1024 * 1024
     /// Events of all assembled trees that are kept for paging; one bigger tree is kept alone.
     public var treeCacheEvents = 200_000
-    /// Look-ups being answered at once, the others wait in turn: one more than there are cores, so that none idles
-    /// while a place is handed on.
-    public var lookUpsMax = CurrentProcess.coreCount + 1
+    /// Look-ups being answered at once, the others wait in turn: as many as there are cores. With a single core two, so
+    /// that a long one does not hold up all others.
+    public var lookUpsMax = max(2, CurrentProcess.coreCount)
     /// Traces of more events are read and assembled outside of the look-ups' turn, two at once.
     public var hugeTraceEvents = 50_000
     /// Payload bytes of one answer; a page ends before it grows beyond.
@@ -125,14 +125,12 @@ public final class ClewAPI: HTTPHandler {
       defer { withExtendedLifetime(running) {} }
       if route.rights == .write { try Self.refuseOtherOrigins(request) }
       let parameters = try Parameter.read(request.query, for: route.parameters, now: clock.now())
-      let turn = route.isLookUp ? try lookUps.enter() : nil
-      defer { withExtendedLifetime(turn) {} }
-      let call = Call(request: request, pathValues: values, parameters: parameters, route: route, turn: turn)
-      if let running {
-        response = try running.counting { () throws(APIError) in try route.answer(self, call) }
-      } else {
-        response = try route.answer(self, call)
+      let answer = { (turn: Gate.Pass?) throws(APIError) -> HTTPResponse in
+        let call = Call(request: request, pathValues: values, parameters: parameters, route: route, turn: turn)
+        guard let running else { return try route.answer(self, call) }
+        return try running.counting { () throws(APIError) in try route.answer(self, call) }
       }
+      response = route.isLookUp ? try lookUps.perform(answer) : try answer(nil)
       if case .chunks(let source) = response.body, let running {
         response.body = .chunks(CountedChunks(source, running))
       }

@@ -18,35 +18,6 @@ final class Gate: @unchecked Sendable {
     var refusals: Int
   }
 
-  /// One who waits.
-  private final class Waiter: @unchecked Sendable {
-    // `@unchecked Sendable`: the state is touched inside `lock` only.
-    private enum State { case waiting, admitted, gone }
-
-    private let lock = Lock()
-    private var state = State.waiting
-
-    /// - Returns: false if nobody waits here any more.
-    func admit() -> Bool {
-      lock.withLock {
-        guard state == .waiting else { return false }
-        state = .admitted
-        lock.wakeAll()
-        return true
-      }
-    }
-
-    /// - Returns: whether it was admitted; after a false it never will be.
-    func wait(until deadline: Instant) -> Bool {
-      lock.withLock {
-        while state == .waiting {
-          if !lock.wait(until: deadline) && state == .waiting { state = .gone }
-        }
-        return state == .admitted
-      }
-    }
-  }
-
   let places: Int
   private let name: String
   private let what: String
@@ -55,6 +26,8 @@ final class Gate: @unchecked Sendable {
   private var free: Int
   /// The longest waiting one first; bounded by the number of connections.
   private var queue: [Waiter] = []
+  /// Does what waits in `perform`; hired when something waits there for the first time.
+  private var crew: Crew?
   private var waits = StoreCounters.Durations(
     bucketCounts: [UInt64](repeating: 0, count: StoreCounters.Durations.bounds.count + 1))
   private var refusals = 0
@@ -71,6 +44,16 @@ final class Gate: @unchecked Sendable {
     free = places
   }
 
+  deinit { crew?.dismiss() }
+
+  var figures: Figures {
+    lock.withLock {
+      Figures(name: name, places: places, waiting: queue.count, waits: waits, refusals: refusals)
+    }
+  }
+
+  // MARK: Coming in
+
   /// Waits for a place, which is free again when the last reference to the pass goes.
   ///
   /// - Throws: a 503 after `waitSeconds` without a free place.
@@ -79,56 +62,92 @@ final class Gate: @unchecked Sendable {
     return Pass(self)
   }
 
-  /// Runs `body` in a place.
+  /// Runs `body` in a place, on this thread.
   func pass<R>(_ body: () throws(APIError) -> R) throws(APIError) -> R {
     let pass = try enter()
-    defer { withExtendedLifetime(pass) {} }
+    defer { _ = pass.end() }
     return try body()
   }
 
-  var figures: Figures {
-    lock.withLock {
-      Figures(name: name, places: places, waiting: queue.count, waits: waits, refusals: refusals)
+  /// Runs `body` in a place: on this thread where one is free at once, else on one of a few threads that take up what
+  /// waits, one after the other. So few threads compute, whose stacks and memory the cores have at hand, however many
+  /// ask.
+  ///
+  /// - Throws: what `body` throws; a 503 after `waitSeconds` without a free place.
+  func perform<R>(_ body: @escaping (Pass) throws(APIError) -> R) throws(APIError) -> R {
+    let outcome = Outcome<R>()
+    let waiter = takePlace { () -> Bool in
+      let pass = Pass(self)
+      outcome.result = Result { () throws(APIError) in try body(pass) }
+      return pass.end(handsOn: false)
     }
+    if let waiter, try wait(waiter) == .done, let result = outcome.result { return try result.get() }
+    let pass = Pass(self)
+    defer { _ = pass.end() }
+    return try body(pass)
   }
 
+  /// What became of work that a worker did: its own until it is done, then of the one who waited for it.
+  private final class Outcome<R> { var result: Result<R, APIError>? }
+
   private func takePlace() throws(APIError) {
-    let started = Instant.now
-    let waiter = lock.withLock { () -> Waiter? in
+    if let waiter = takePlace(nil) { _ = try wait(waiter) }
+  }
+
+  /// - Parameter work: what a worker may do instead of the caller.
+  /// - Returns: the place in the queue, if no other is free.
+  private func takePlace(_ work: (() -> Bool)?) -> Waiter? {
+    lock.withLock {
       if free > 0 {
         free -= 1
         waits.add(nanoseconds: 0)
         return nil
       }
-      let waiter = Waiter()
+      let waiter = Waiter(work)
       queue.append(waiter)
+      if work != nil && crew == nil { crew = Crew(name, size: places) }
       return waiter
     }
-    guard let waiter else { return }
-    let isIn = waiter.wait(until: started.advanced(bySeconds: waitSeconds))
-    lock.withLock {
-      if isIn {
-        waits.add(nanoseconds: Instant.now.nanoseconds - started.nanoseconds)
-      } else {
-        queue.removeAll { $0 === waiter }
-        refusals += 1
-      }
-    }
-    if !isIn { throw .busy(what) }
   }
 
+  /// - Returns: `admitted` or `done`.
+  private func wait(_ waiter: Waiter) throws(APIError) -> Waiter.State {
+    let started = Instant.now
+    let end = waiter.wait(until: started.advanced(bySeconds: waitSeconds))
+    lock.withLock {
+      if end == .gone {
+        queue.removeAll { $0 === waiter }
+        refusals += 1
+      } else {
+        waits.add(nanoseconds: waiter.beganAt.nanoseconds - started.nanoseconds)
+      }
+    }
+    if end == .gone { throw .busy(what) }
+    return end
+  }
+
+  // MARK: Going out
+
   /// Hands the place on. Nobody comes in between: while somebody waits, no place is free.
-  private func leave() {
+  private func leave() { _ = handOn(byWorker: false) }
+
+  /// - Parameter byWorker: work that waits is the caller's to do.
+  /// - Returns: the work, which has the place now.
+  func handOn(byWorker: Bool) -> Waiter? {
     while true {
-      let next = lock.withLock { () -> Waiter? in
+      let (next, crew) = lock.withLock { () -> (Waiter?, Crew?) in
         if queue.isEmpty {
           free += 1
-          return nil
+          return (nil, nil)
         }
-        return queue.removeFirst()
+        return (queue.removeFirst(), self.crew)
       }
-      guard let next else { return }
-      if next.admit() { return }
+      guard let next else { return nil }
+      if next.hasWork {
+        if byWorker { return next }
+        if let crew, crew.take(next, of: self) { return nil }
+      }
+      if next.admit() { return nil }
     }
   }
 
@@ -141,6 +160,15 @@ final class Gate: @unchecked Sendable {
     fileprivate init(_ gate: Gate) { self.gate = gate }
 
     deinit { if isInside { gate.leave() } }
+
+    /// Gives the place up, or keeps it for who works in it.
+    ///
+    /// - Returns: whether there was a place to give up.
+    fileprivate func end(handsOn: Bool = true) -> Bool {
+      defer { isInside = false }
+      if isInside && handsOn { gate.leave() }
+      return isInside
+    }
 
     /// Runs `body`, which waits for others or works for long, outside of the gate, and comes in again behind those who
     /// wait.

@@ -96,6 +96,123 @@ import Testing
     #expect((try? gate.enter()) != nil)
   }
 
+  @Test func `work that waits is done in the order in which it came, and its caller gets what it gave`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 60, what: "tests")
+    let order = Locked<[Int]>([])
+    let given = Locked<[Int: String]>([:])
+    var callers: [WorkerThread] = []
+    do {
+      let pass = try gate.enter()
+      for number in 0..<20 {
+        callers.append(
+          WorkerThread(name: "caller") {
+            let result = Result { () throws(APIError) in
+              try gate.perform { _ throws(APIError) in
+                order.withLock { $0.append(number) }
+                if number % 2 == 1 { throw APIError.busy("odd ones") }
+                return "\(number)"
+              }
+            }
+            given.withLock { $0[number] = (try? result.get()) ?? "busy" }
+          })
+        #expect(eventually { gate.figures.waiting == number + 1 })
+      }
+      withExtendedLifetime(pass) {}
+    }
+    for caller in callers { caller.join() }
+    #expect(order.withLock { $0 } == Array(0..<20))
+    #expect(
+      given.withLock { $0 } == Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, $0 % 2 == 1 ? "busy" : "\($0)") }))
+    #expect(gate.figures.waits.bucketCounts.reduce(0, +) == 21)
+    // The place is free again.
+    #expect(try gate.perform { _ in 1 } == 1)
+  }
+
+  @Test func `never more is worked on than there are places, whoever works`() throws {
+    let gate = Gate("tests", places: 2, waitSeconds: 60, what: "tests")
+    let inside = Locked((now: 0, most: 0, done: 0))
+    let callers = (0..<12).map { number in
+      WorkerThread(name: "caller") {
+        for round in 0..<200 {
+          try? gate.perform { (pass) throws(APIError) in
+            inside.withLock { state in
+              state.now += 1
+              state.most = max(state.most, state.now)
+            }
+            inside.withLock { $0.now -= 1 }
+            if (number + round) % 7 == 0 { try pass.outside { () throws(APIError) in } }
+            if (number + round) % 5 == 0 { try pass.yield() }
+            inside.withLock { $0.done += 1 }
+          }
+        }
+      }
+    }
+    for caller in callers { caller.join() }
+    #expect(inside.withLock { $0.done } == 2_400)
+    #expect(inside.withLock { $0.most } <= 2)
+    #expect(gate.figures.waiting == 0)
+  }
+
+  @Test func `a worker that is outside does not keep others from working`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 60, what: "tests")
+    let steps = Locked<[String]>([])
+    let blocked = Locked(true)
+    var callers: [WorkerThread] = []
+    do {
+      let pass = try gate.enter()
+      for name in ["first", "second", "third"] {
+        callers.append(
+          WorkerThread(name: name) {
+            try? gate.perform { (pass) throws(APIError) in
+              if name == "first" {
+                try pass.outside { () throws(APIError) in _ = eventually { !blocked.withLock { $0 } } }
+              }
+              steps.withLock { $0.append(name) }
+            }
+          })
+        #expect(eventually { gate.figures.waiting == callers.count })
+      }
+      withExtendedLifetime(pass) {}
+    }
+    #expect(eventually { steps.withLock { $0 } == ["second", "third"] })
+    blocked.withLock { $0 = false }
+    for caller in callers { caller.join() }
+    #expect(steps.withLock { $0 } == ["second", "third", "first"])
+  }
+
+  @Test func `work that waited in vain is never begun`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 0.01, what: "tests")
+    let begun = Locked(false)
+    do {
+      let pass = try gate.enter()
+      #expect(throws: APIError.self) { try gate.perform { _ in begun.withLock { $0 = true } } }
+      withExtendedLifetime(pass) {}
+    }
+    #expect(gate.figures.refusals == 1)
+    #expect(try gate.perform { _ in begun.withLock { $0 } } == false)
+  }
+
+  @Test func `a gate that goes takes its workers along`() throws {
+    let name = "going\(UInt32.random(in: 0 ... .max))"
+    do {
+      let gate = Gate(name, places: 2, waitSeconds: 60, what: "tests")
+      var passes = [try gate.enter(), try gate.enter()]
+      let caller = WorkerThread(name: "caller") { try? gate.perform { _ in } }
+      #expect(try eventually { try threadCount(name) == 2 })
+      passes.removeAll()
+      caller.join()
+    }
+    #expect(try threadCount(name) == 0)
+  }
+
+  private func threadCount(_ name: String) throws -> Int {
+    try Files.list("/proc/self/task").count { thread in
+      // A thread may end meanwhile.
+      let text = try? Files.read("/proc/self/task/\(thread)/comm", bytesMax: 64)
+      return text.map { String(decoding: $0, as: UTF8.self) } == name + "\n"
+    }
+  }
+
   @Test func `look-ups wait in turn while metrics and health are answered`() throws {
     let api = try TestAPI([TestEvent("e", trace: "t", type: "A", created: TestEvent.epoch)]) { $0.lookUpsMax = 1 }
     let answered = Locked(0)

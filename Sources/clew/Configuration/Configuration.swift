@@ -93,6 +93,6 @@ struct LimitSettings: Sendable, Equatable {
   var headerBytes = 64 * 1024
   var bodyBytes = 64 * 1024 * 1024
   var bodyBytesInFlight = 256 * 1024 * 1024
-  /// 0: one more than `CurrentProcess.coreCount`.
+  /// 0: `CurrentProcess.coreCount`, at least 2.
   var lookUps = 0
 }

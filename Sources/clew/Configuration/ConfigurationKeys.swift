@@ -127,7 +127,7 @@ enum ConfigurationKeys {
     },
     .init(
       "limits.look-ups", .count(0...10_000), "0",
-      "look-ups answered at once; 0: one more than it has cores (affinity, quota of its cgroup)"
+      "look-ups answered at once; 0: as many as it has cores (affinity, quota of its cgroup), at least 2"
     ) {
       $0.limits.lookUps = $1.count
     },
