@@ -22,7 +22,7 @@ extension ClewAPI {
         for event in events {
           json.removeAll()
           json.inputForm(event)
-          piece += json.bytes
+          json.append(to: &piece)
           piece.append(0x0a)
         }
       }

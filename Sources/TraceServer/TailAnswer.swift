@@ -208,7 +208,7 @@ final class TailChunks: ChunkSource, @unchecked Sendable {
     }
     json.storedEvent(event)
     bytes += Array("id: \(event.ordinal)\nevent: event\ndata: ".utf8)
-    bytes += json.bytes
+    json.append(to: &bytes)
     bytes += [0x0a, 0x0a]
   }
 }

@@ -113,7 +113,7 @@ public enum JSONText {
   }
 
   /// Nearly all strings: nothing to escape.
-  @inline(__always) static func appendQuoted(plain bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+  @inline(__always) private static func appendQuoted(plain bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
     let count = bytes.count
     unsafe output.append(atMost: count + 2) { room in
       unsafe room[0] = 0x22
@@ -187,11 +187,8 @@ public enum JSONText {
     for shift in [12, 8, 4, 0] { output.append(Hex.lowerDigits[Int(unit >> UInt32(shift) & 15)]) }
   }
 
-  /// Appends a number in decimal, with zeros before it where it has fewer digits.
-  @inline(__always) static func appendDigits(_ value: UInt64, atLeast count: Int, to output: inout [UInt8]) {
-    unsafe output.append(atMost: 20) { room in unsafe write(value, atLeast: count, to: room) }
-  }
-
+  /// Writes a number in decimal, with zeros before it where it has fewer digits.
+  ///
   /// - Parameters:
   ///   - count: 1 to 20.
   ///   - room: for 20 bytes.

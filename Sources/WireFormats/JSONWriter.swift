@@ -1,20 +1,43 @@
 /// Writes JSON into bytes: compact, commas set by itself, always valid UTF-8.
 ///
 /// The caller keeps objects and arrays balanced; `bytes` is a whole text once every container is closed.
-public struct JSONWriter: Sendable {
-  public private(set) var bytes: [UInt8]
-  private var needsComma = false
+///
+/// The text lies in memory of the writer's own, which is never shared: an array would be asked for each value whether it
+/// is, which is a third of the time of an answer with many small ones.
+///
+/// `@safe`: `start` has room for `capacity` bytes, of which `count` are written; every method sees to room before it
+/// writes. It is freed in `deinit` only. `@unchecked Sendable`: there is one owner.
+@safe public struct JSONWriter: ~Copyable, @unchecked Sendable {
+  @usableFromInline internal var start: UnsafeMutablePointer<UInt8>
+  @usableFromInline internal var capacity: Int
+  @usableFromInline internal var filled = 0
+  @usableFromInline internal var needsComma = false
 
   public init(reserving capacity: Int = 0) {
-    bytes = []
-    if capacity > 0 { bytes.reserveCapacity(capacity) }
+    self.capacity = max(capacity, 64)
+    unsafe start = .allocate(capacity: self.capacity)
+  }
+
+  deinit { unsafe start.deallocate() }
+
+  /// Bytes of the text so far.
+  public var count: Int { filled }
+
+  /// The text so far. Complexity: O(bytes).
+  public var bytes: [UInt8] { unsafe Array(UnsafeBufferPointer(start: start, count: filled)) }
+
+  /// Appends the text so far to another one.
+  public func append(to text: inout [UInt8]) {
+    unsafe text.append(contentsOf: UnsafeBufferPointer(start: start, count: filled))
   }
 
   /// Makes room for another text without giving the memory back.
   public mutating func removeAll() {
-    bytes.removeAll(keepingCapacity: true)
+    filled = 0
     needsComma = false
   }
+
+  // MARK: Containers and keys
 
   public mutating func beginObject() { open(0x7b) }
   public mutating func endObject() { close(0x7d) }
@@ -23,129 +46,164 @@ public struct JSONWriter: Sendable {
 
   public mutating func key(_ name: String) {
     string(name)
-    bytes.append(0x3a)
+    endKey()
+  }
+
+  /// As `key`, for a name of ASCII that needs no escapes: it is not looked at.
+  @inlinable @inline(__always) public mutating func key(plain name: StaticString) {
+    let count = name.utf8CodeUnitCount
+    separate(count + 3)
+    let room = unsafe start + filled
+    unsafe room[0] = 0x22
+    unsafe (room + 1).update(from: name.utf8Start, count: count)
+    unsafe room[count + 1] = 0x22
+    unsafe room[count + 2] = 0x3a
+    filled += count + 3
     needsComma = false
   }
 
+  private mutating func endKey() {
+    put(0x3a)
+    needsComma = false
+  }
+
+  // MARK: Texts
+
   public mutating func string(_ text: String) {
-    separate()
     var text = text
-    text.withUTF8 { unsafe JSONText.appendQuoted(UnsafeRawBufferPointer($0), to: &bytes) }
+    text.withUTF8 { unsafe string(UnsafeRawBufferPointer($0)) }
   }
 
   /// Bytes that are no UTF-8 become U+FFFD.
   public mutating func string(_ text: [UInt8]) {
-    separate()
-    unsafe text.withUnsafeBytes { unsafe JSONText.appendQuoted($0, to: &bytes) }
+    unsafe text.withUnsafeBytes { unsafe string($0) }
   }
 
   public mutating func string(_ text: UnsafeRawBufferPointer) {
-    separate()
-    unsafe JSONText.appendQuoted(text, to: &bytes)
+    separate(text.count + 2)
+    let room = unsafe UnsafeMutableRawPointer(start + filled)
+    guard let base = text.baseAddress, unsafe copyPlain(base, text.count, to: room + 1) else {
+      return unsafe escaped(text)
+    }
+    unsafe room.storeBytes(of: 0x22, as: UInt8.self)
+    unsafe room.storeBytes(of: 0x22, toByteOffset: text.count + 1, as: UInt8.self)
+    filled += text.count + 2
+  }
+
+  /// Copies a text as far as nothing in it needs care.
+  ///
+  /// - Returns: whether that is all of it.
+  @inline(__always) private func copyPlain(
+    _ base: UnsafeRawPointer, _ count: Int, to room: UnsafeMutableRawPointer
+  ) -> Bool {
+    var index = 0
+    if count >= 8 {
+      while index < count {
+        // The last word overlaps with the one before.
+        index = min(index, count - 8)
+        let word = unsafe base.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+        if SWAR.specialInString(word.littleEndian) != 0 { return false }
+        unsafe room.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
+        index += 8
+      }
+      return true
+    }
+    while index < count {
+      let byte = unsafe base.load(fromByteOffset: index, as: UInt8.self)
+      if byte < 0x20 || byte == 0x22 || byte == 0x5c || byte >= 0x80 { return false }
+      unsafe room.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+      index += 1
+    }
+    return true
+  }
+
+  @inline(never) private mutating func escaped(_ text: UnsafeRawBufferPointer) {
+    var quoted: [UInt8] = []
+    unsafe JSONText.appendQuoted(text, to: &quoted)
+    put(quoted)
   }
 
   /// Text of ASCII that needs no escapes, in quotes: it is not looked at.
   public mutating func string(plain text: UnsafeRawBufferPointer) {
-    separate()
-    unsafe JSONText.appendQuoted(plain: text, to: &bytes)
+    separate(text.count + 2)
+    put(0x22)
+    unsafe put(text)
+    put(0x22)
   }
 
-  /// As `key`, for a name of ASCII that needs no escapes: it is not looked at.
-  public mutating func key(plain name: StaticString) {
-    let count = name.utf8CodeUnitCount
-    let commaCount = needsComma ? 1 : 0
-    unsafe bytes.append(atMost: count + 4) { room in
-      unsafe room[0] = 0x2c
-      unsafe room[commaCount] = 0x22
-      unsafe (room + commaCount + 1).update(from: name.utf8Start, count: count)
-      unsafe room[commaCount + count + 1] = 0x22
-      unsafe room[commaCount + count + 2] = 0x3a
-      return commaCount + count + 3
-    }
-    needsComma = false
-  }
+  // MARK: Numbers, times, and the rest
 
   public mutating func int(_ value: some BinaryInteger) {
     if let small = Int(exactly: value) { return int(small) }
-    separate()
-    bytes.append(contentsOf: String(value).utf8)
+    separate(0)
+    put(Array(String(value).utf8))
   }
 
   public mutating func int(_ value: Int) {
-    separate()
-    if value < 0 { bytes.append(0x2d) }
-    JSONText.appendDigits(UInt64(value.magnitude), atLeast: 1, to: &bytes)
+    separate(21)
+    if value < 0 { put(0x2d) }
+    unsafe filled += JSONText.write(UInt64(value.magnitude), atLeast: 1, to: start + filled)
   }
 
   /// A decimal number in quotes.
   public mutating func quoted(_ value: UInt64) {
-    separate()
-    bytes.append(0x22)
-    JSONText.appendDigits(value, atLeast: 1, to: &bytes)
-    bytes.append(0x22)
+    separate(22)
+    put(0x22)
+    unsafe filled += JSONText.write(value, atLeast: 1, to: start + filled)
+    put(0x22)
   }
 
   /// So many thousand-millionths, as a decimal number without exponent and without zeros at its end: `1.5`.
   public mutating func decimal(billionths value: Int64) {
-    separate()
+    separate(44)
     let (seconds, rest) = value.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000)
-    unsafe bytes.append(atMost: 44) { room in
-      var end = value < 0 ? 1 : 0
-      unsafe room[0] = 0x2d
-      unsafe end += JSONText.write(seconds, atLeast: 1, to: room + end)
-      if rest == 0 { return end }
-      unsafe room[end] = 0x2e
-      var fraction = rest
-      var digits = 9
-      while fraction % 10 == 0 {
-        fraction /= 10
-        digits -= 1
-      }
-      return unsafe end + 1 + JSONText.write(fraction, atLeast: digits, to: room + end + 1)
+    if value < 0 { put(0x2d) }
+    unsafe filled += JSONText.write(seconds, atLeast: 1, to: start + filled)
+    if rest == 0 { return }
+    put(0x2e)
+    var fraction = rest
+    var digits = 9
+    while fraction % 10 == 0 {
+      fraction /= 10
+      digits -= 1
     }
+    unsafe filled += JSONText.write(fraction, atLeast: digits, to: start + filled)
   }
 
   /// A point in time as RFC 3339 writes it.
   public mutating func time(nanoseconds: Int64) {
-    separate()
-    unsafe bytes.append(atMost: RFC3339.bytesMax + 2) { room in
-      unsafe room[0] = 0x22
-      let count = unsafe RFC3339.write(nanoseconds: nanoseconds, to: room + 1)
-      unsafe room[count + 1] = 0x22
-      return count + 2
-    }
+    separate(RFC3339.bytesMax + 2)
+    put(0x22)
+    unsafe filled += RFC3339.write(nanoseconds: nanoseconds, to: start + filled)
+    put(0x22)
   }
 
   /// The shortest digits that give the same number back; null where JSON has none (infinite, not a number).
   public mutating func double(_ value: Double) {
-    separate()
-    bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
+    separate(0)
+    put(Array((value.isFinite ? value.description : "null").utf8))
   }
 
-  public mutating func bool(_ value: Bool) {
-    separate()
-    if value { bytes.append("true") } else { bytes.append("false") }
-  }
+  public mutating func bool(_ value: Bool) { word(value ? "true" : "false") }
 
-  public mutating func null() {
-    separate()
-    bytes.append("null")
-  }
+  public mutating func null() { word("null") }
 
   /// A value that is JSON already.
   public mutating func raw(_ json: [UInt8]) {
-    separate()
-    bytes += json
+    separate(json.count)
+    put(json)
   }
 
   public mutating func raw(_ json: UnsafeRawBufferPointer) {
-    separate()
-    unsafe bytes.append(contentsOf: json)
+    separate(json.count)
+    unsafe put(json)
   }
 
   public mutating func value(_ value: JSONValue) {
-    separate()
-    value.append(to: &bytes)
+    separate(0)
+    var text: [UInt8] = []
+    value.append(to: &text)
+    put(text)
   }
 
   // MARK: Members
@@ -187,19 +245,57 @@ public struct JSONWriter: Sendable {
     bool(value)
   }
 
+  // MARK: Bytes
+
   private mutating func open(_ bracket: UInt8) {
-    separate()
-    bytes.append(bracket)
+    separate(1)
+    put(bracket)
     needsComma = false
   }
 
   private mutating func close(_ bracket: UInt8) {
-    bytes.append(bracket)
+    put(bracket)
     needsComma = true
   }
 
-  @inline(__always) private mutating func separate() {
-    if needsComma { bytes.append(0x2c) }
+  private mutating func word(_ text: StaticString) {
+    separate(text.utf8CodeUnitCount)
+    unsafe put(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  /// Ends the value before with a comma, and makes room for so many bytes behind it.
+  @inlinable @inline(__always) internal mutating func separate(_ more: Int) {
+    reserve(more + 1)
+    unsafe start[filled] = 0x2c
+    if needsComma { filled += 1 }
     needsComma = true
   }
+
+  @inlinable @inline(__always) internal mutating func reserve(_ more: Int) {
+    if capacity - filled < more { grow(more) }
+  }
+
+  @usableFromInline @inline(never) internal mutating func grow(_ more: Int) {
+    let wanted = max(filled + more, capacity * 2)
+    let other = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
+    unsafe other.update(from: start, count: filled)
+    unsafe start.deallocate()
+    unsafe start = other
+    capacity = wanted
+  }
+
+  @inline(__always) private mutating func put(_ byte: UInt8) {
+    reserve(1)
+    unsafe start[filled] = byte
+    filled += 1
+  }
+
+  @inline(__always) private mutating func put(_ bytes: UnsafeRawBufferPointer) {
+    guard let base = bytes.baseAddress else { return }
+    reserve(bytes.count)
+    unsafe UnsafeMutableRawPointer(start + filled).copyMemory(from: base, byteCount: bytes.count)
+    filled += bytes.count
+  }
+
+  private mutating func put(_ bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe put($0) } }
 }

@@ -94,6 +94,51 @@ import WireFormats
     }
   }
 
+  @Test func `a character that needs care is found wherever it stands, in texts of any length`() {
+    for length in 0...40 {
+      for place in 0...length {
+        for special: UInt8 in [0x22, 0x5c, 0x0a, 0x1f, 0xff] {
+          var text = [UInt8](repeating: 0x61, count: length)
+          if place < length { text[place] = special }
+          var expected: [UInt8] = []
+          unsafe text.withUnsafeBytes { unsafe JSONText.appendQuoted($0, to: &expected) }
+          var json = JSONWriter()
+          json.string(text)
+          #expect(json.bytes == expected)
+        }
+      }
+    }
+  }
+
+  @Test func `a text grows beyond what was asked for, value by value`() throws {
+    var json = JSONWriter(reserving: 1)
+    json.beginArray()
+    for number in 0..<2_000 {
+      json.beginObject()
+      json.key(plain: "number")
+      json.int(number)
+      json.key(plain: "quoted")
+      json.quoted(UInt64.max)
+      json.key(plain: "decimal")
+      json.decimal(billionths: -.max)
+      json.key(plain: "time")
+      json.time(nanoseconds: .min)
+      json.key(plain: "plain")
+      unsafe Array("plain".utf8).withUnsafeBytes { unsafe json.string(plain: $0) }
+      json.endObject()
+    }
+    json.endArray()
+    let elements = try #require(try JSONValue.parse(json.bytes).array)
+    #expect(elements.count == 2_000 && json.count == json.bytes.count)
+    for (number, element) in elements.enumerated() { #expect(element["number"]?.int == number) }
+    #expect(elements[7]["decimal"]?.double == -9_223_372_036.854775807)
+    var text: [UInt8] = [0x20]
+    json.append(to: &text)
+    #expect(text == [0x20] + json.bytes)
+    json.removeAll()
+    #expect(json.bytes.isEmpty)
+  }
+
   @Test func `bytes that are no UTF-8 are repaired`() throws {
     var json = JSONWriter()
     json.string([0x61, 0xff, 0x62, 0xe2, 0x82] as [UInt8])

@@ -118,7 +118,7 @@ extension BlockEncoder {
     unsafe rawBytes.append(contentsOf: raw.bytes)
     body.finishBlock(columns: &columns, raw: &rawBytes)
     let packed = unsafe columns.withUnsafeBytes {
-      unsafe PackedColumns.pack($0, ends: body.sectionEnds, dataCompressor)
+      unsafe PackedColumns.pack($0, ends: [columns.count], dataCompressor)
     }
     var row = ByteSink(capacity: packed.count + rawBytes.count + 64)
     put(DataRow.magic, &row)

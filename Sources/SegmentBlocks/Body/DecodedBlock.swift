@@ -85,6 +85,14 @@ struct RememberedValue: BitwiseCopyable {
   /// By kind, how many values were passed over behind which numbers, texts and raw bytes do not stand yet.
   var passed = unsafe Pool<UInt32>(capacity: ValueKind.count)
   var hasPassed = false
+  /// Of the columns of the block that is opened.
+  private var kindLengths = unsafe Pool<PartLength>(capacity: 128)
+  private var numberLengths = unsafe Pool<PartLength>(capacity: ValueKind.count)
+
+  private struct PartLength: BitwiseCopyable {
+    var place: Int
+    var length = 0
+  }
 
   init(_ dictionary: UnsafePointer<DictionaryContents>) {
     unsafe self.dictionary = unsafe dictionary
@@ -114,15 +122,13 @@ struct RememberedValue: BitwiseCopyable {
     unsafe hasPassed = false
     let keys = unsafe dictionary.pointee.keyCount
     unsafe columnOfPath.count = 0
-    unsafe columnOfPath.reserve(keys)
-    for _ in 0..<keys { unsafe columnOfPath.append(0) }
+    unsafe columnOfPath.append(repeating: 0, keys)
     // Values of runs before are told by the number of their run, which is never used again until all are forgotten.
     if unsafe run > 1 << 31 {
       unsafe run = 0
       unsafe lastValues.count = 0
     }
-    unsafe lastValues.reserve(max(0, keys - lastValues.count))
-    while unsafe lastValues.count < keys { unsafe lastValues.append(RememberedValue()) }
+    unsafe lastValues.append(repeating: RememberedValue(), max(0, keys - lastValues.count))
     unsafe runUUIDs.count = 0
   }
 
@@ -134,6 +140,8 @@ struct RememberedValue: BitwiseCopyable {
     unsafe runUUIDs.deallocate()
     unsafe runMark?.columns.deallocate()
     unsafe passed.deallocate()
+    unsafe kindLengths.deallocate()
+    unsafe numberLengths.deallocate()
   }
 
   var memoryBytes: Int {
@@ -151,25 +159,21 @@ struct RememberedValue: BitwiseCopyable {
     let textCount = unsafe try reader.number(max: bytes.count)
     let wordCount = unsafe try reader.number(max: bytes.count)
     let uuidCount = unsafe try reader.number(max: raw.count)
-    var kindLengths = unsafe Pool<(place: Int, length: Int)>(capacity: 128)
-    var numberLengths = unsafe Pool<(place: Int, length: Int)>(capacity: ValueKind.count)
-    defer {
-      unsafe kindLengths.deallocate()
-      unsafe numberLengths.deallocate()
-    }
-    unsafe try readLengths(&reader, max: dictionary.pointee.keyCount, &kindLengths)
-    unsafe try readLengths(&reader, max: ValueKind.count, &numberLengths)
+    unsafe kindLengths.count = 0
+    unsafe numberLengths.count = 0
+    unsafe try Self.readLengths(&reader, max: dictionary.pointee.keyCount, &kindLengths)
+    unsafe try Self.readLengths(&reader, max: ValueKind.count, &numberLengths)
     unsafe metadataShapes = unsafe try part(&reader, metadataCount)
     unsafe dataShapes = unsafe try part(&reader, dataCount)
     unsafe wholes = unsafe try part(&reader, wholeCount)
     for index in unsafe 0..<kindLengths.count {
-      let (key, length) = unsafe kindLengths[index]
-      unsafe columnOfPath[key] = UInt16(columns.count)
-      unsafe columns.append(try part(&reader, length))
+      let part = unsafe kindLengths[index]
+      unsafe columnOfPath[part.place] = UInt16(columns.count)
+      unsafe columns.append(try self.part(&reader, part.length))
     }
     for index in unsafe 0..<numberLengths.count {
-      let (kind, length) = unsafe numberLengths[index]
-      unsafe numbers[kind] = unsafe try part(&reader, length)
+      let part = unsafe numberLengths[index]
+      unsafe numbers[part.place] = unsafe try self.part(&reader, part.length)
     }
     unsafe texts = unsafe try part(&reader, textCount)
     unsafe textStart = unsafe texts.position
@@ -182,8 +186,8 @@ struct RememberedValue: BitwiseCopyable {
   }
 
   /// Places below `limit`, ascending, and their lengths.
-  private mutating func readLengths(
-    _ reader: inout ByteReader, max limit: Int, _ found: inout Pool<(place: Int, length: Int)>
+  private static func readLengths(
+    _ reader: inout ByteReader, max limit: Int, _ found: inout Pool<PartLength>
   ) throws(BodyError) {
     let count = unsafe try reader.number(max: limit)
     var place = 0
@@ -191,7 +195,7 @@ struct RememberedValue: BitwiseCopyable {
       let step = unsafe try reader.number(max: limit)
       place += step
       guard index == 0 || step > 0, place < limit else { throw .invalid }
-      unsafe found.append((place, 0))
+      unsafe found.append(PartLength(place: place))
     }
     for index in 0..<count { unsafe found.start[index].length = try reader.number(max: reader.remaining) }
   }

@@ -209,6 +209,12 @@ func plainUUID(_ p: BytePointer, upper: Bool) -> UUIDWords? {
     unsafe count += more
   }
 
+  mutating func append(repeating element: Element, _ more: Int) {
+    unsafe reserve(more)
+    unsafe (start + count).update(repeating: element, count: more)
+    unsafe count += more
+  }
+
   func deallocate() { unsafe UnsafeMutableRawPointer(start).deallocate() }
 }
 
