@@ -41,6 +41,14 @@ enum DirectoryLayout {
   /// What belongs to one SQLite file: itself, its WAL, the WAL's index, a rollback journal.
   static func withCompanions(_ path: String) -> [String] { [path, path + "-wal", path + "-shm", path + "-journal"] }
 
+  /// The database that a WAL, its index or a journal belongs to; nil for any other file.
+  static func baseOfCompanion(_ name: String) -> String? {
+    for suffix in ["-wal", "-shm", "-journal"] where name.hasSuffix(suffix) {
+      return String(name.dropLast(suffix.utf8.count))
+    }
+    return nil
+  }
+
   static func removeDatabase(_ path: String, _ files: any FileSystem) throws(FileError) {
     // The database goes first: a WAL without its database is garbage, a database without its WAL would be a lie.
     for file in withCompanions(path) { try files.remove(file) }

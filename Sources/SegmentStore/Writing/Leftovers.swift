@@ -16,7 +16,23 @@ extension SegmentStore {
       guard let first = DirectoryLayout.hotFirst(name), !contents.hot.contains(first) else { continue }
       try settleUnnamedHot(name, first, contents, &hot)
     }
+    try settleCompanions(names, contents)
     return hot
+  }
+
+  /// What SQLite had beside a hot file that is gone. Of one that was sealed it is rubbish, which a crash left over behind
+  /// the file itself; else it may be all that is left of its events.
+  private func settleCompanions(_ names: [String], _ contents: CatalogContents) throws(StoreError) {
+    let sealed = contents.finishedRanges
+    for base in Set(names.compactMap(DirectoryLayout.baseOfCompanion)).sorted() {
+      guard let first = DirectoryLayout.hotFirst(base), !fileSystem.exists(path(base)) else { continue }
+      if sealed.contains(where: { $0.contains(first) }) && !state.lost.contains(where: { $0.name == base }) {
+        try removeHotFile(base)
+      } else {
+        try DamagedFiles(directory: directory, files: fileSystem).moveAside(base)
+        log.warning("store", "\(base) is gone; what lay beside it is moved to \(DamagedFiles.directoryName)/")
+      }
+    }
   }
 
   /// Segments that the catalog does not name, and temporary files.

@@ -183,6 +183,43 @@ import TraceStore
     #expect(run.disk.content(path) == nil)
   }
 
+  @Test(arguments: [false, true])
+  func `what SQLite has beside a missing one is kept, and follows it where a crash came between`(
+    isMoved: Bool
+  ) throws {
+    let wal = try #require(run.disk.content(path + "-wal"))
+    let aside = "\(FaultRun.directory)/\(DamagedFiles.directoryName)/\(name)"
+    if isMoved {
+      run.disk.put(path, [])
+      try run.open()
+      run.close()
+      // The crash that left the WAL where it was.
+      run.disk.delete(aside + "-wal")
+      run.disk.put(path + "-wal", wal)
+    } else {
+      run.disk.delete(path)
+    }
+    try run.open()
+    #expect(try run.store.missingParts() == [.damagedSegment(name: name)])
+    run.close()
+    #expect(run.disk.content(aside + "-wal") == wal)
+    #expect(run.disk.content(aside) == (isMoved ? [] : nil))
+    #expect(run.disk.content(path + "-wal") == nil)
+  }
+
+  @Test func `what SQLite had beside one that was sealed is deleted`() throws {
+    let wal = try #require(run.disk.content(path + "-wal"))
+    try run.open()
+    try run.seal()
+    run.crash(.kill)
+    #expect(run.disk.content(path) == nil)
+    run.disk.put(path + "-wal", wal)
+    try run.open()
+    #expect(run.disk.content(path + "-wal") == nil)
+    #expect(try run.store.makeEventCursor(after: 0).next(limit: 10_000).count == truth.count)
+    run.close()
+  }
+
   @Test(arguments: [Int64.max, 1])
   func `one that comes back with a damaged key is kept, and what it holds else is read`(key: Int64) throws {
     let files = take()
