@@ -145,8 +145,8 @@ class Server:
         text = open(f"/proc/{self.process.pid}/status").read()
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
 
-    def traces_by(self, clients):
-        return answer([TOOL, "http", ANYWHERE, str(self.port), str(clients)])
+    def traces_by(self, clients, ids=ANYWHERE):
+        return answer([TOOL, "http", ids, str(self.port), str(clients)])
 
     def kill(self):
         self.process.kill()
