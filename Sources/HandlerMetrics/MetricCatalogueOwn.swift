@@ -33,7 +33,7 @@ extension MetricCatalogue {
     "clew_store_segment_cache_bytes", .gauge, [], "Memory of loaded dictionaries and connections of sealed segments.")
   public static let storeSegmentReleases = MetricFamily(
     "clew_store_segment_releases_total", .counter, [],
-    "Times that a segment's connections and dictionaries were let go to stay within bounds.")
+    "Times that dictionaries of a segment, or the kinds of its events, were let go to stay within bounds.")
   public static let storeLateChanges = MetricFamily(
     "clew_store_late_changes", .gauge, ["kind"],
     "Changes of sealed events that are noted beside their segments. kind: trace, edge, failure, waiting.")

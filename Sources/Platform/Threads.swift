@@ -23,7 +23,8 @@ public final class WorkerThread: @unchecked Sendable {
   /// - Parameter name: at most 15 bytes are shown.
   /// - Precondition: the system can start another thread.
   public init(name: String, _ body: @escaping @Sendable () -> Void) {
-    precondition(start(name, body), "the system refuses to start a thread")
+    let isStarted = start(name, body)
+    precondition(isStarted, "the system refuses to start a thread")
   }
 
   /// Starts the thread; nil if the system has no more.

@@ -140,8 +140,6 @@ extension ClewAPI {
 
   static func answer(status: Int = 200, reserving bytes: Int = 1024, _ body: (inout JSONWriter) -> Void) -> HTTPResponse
   {
-    var json = JSONWriter(reserving: bytes)
-    json.object(body)
-    return HTTPResponse.json(json.bytes, status: status)
+    HTTPResponse.json(JSONWriter.text(reserving: bytes) { $0.object(body) }, status: status)
   }
 }

@@ -140,6 +140,9 @@ public final class ClewAPI: HTTPHandler {
     return secured(response)
   }
 
+  /// Ends the threads that work for connections. What is asked all the same is answered.
+  public func stop() { lookUps.dismissWorkers() }
+
   public func refusal(status: Int, code: String, message: String, hint: String) -> HTTPResponse {
     secured(Self.response(to: APIError(status, code, message, hint: hint)))
   }

@@ -15,6 +15,8 @@ final class Waiter: @unchecked Sendable {
   }
 
   let hasWork: Bool
+  /// Taken before anybody else knows of it, so that nothing begins earlier.
+  let cameAt = Instant.now
   private(set) var beganAt = Instant(nanoseconds: 0)
   private let lock = Lock()
   private var state = State.waiting
@@ -65,44 +67,66 @@ final class Waiter: @unchecked Sendable {
   }
 }
 
-/// The threads that work behind a gate, each at one thing after the other.
+/// The threads that work behind a gate, each at one thing after the other: as many as were needed at once so far.
 final class Crew: @unchecked Sendable {
-  // `@unchecked Sendable`: all state is touched inside `lock` only, `threads` by who makes and dismisses the crew.
+  // `@unchecked Sendable`: all state is touched inside `lock` only.
+  private let name: String
+  private let size: Int
   private let lock = Lock()
   private var taken: [(waiter: Waiter, gate: Gate)] = []
   private var idleCount = 0
+  /// Threads that run, or are about to.
+  private var count = 0
   private var isDismissed = false
   private var threads: [WorkerThread] = []
 
   /// - Parameters:
   ///   - name: of the threads.
-  ///   - size: how many; fewer if the system has no more.
+  ///   - size: how many there are at most.
   init(_ name: String, size: Int) {
-    for _ in 0..<size {
-      guard let thread = WorkerThread(ifPossible: name, { self.work() }) else { return }
-      threads.append(thread)
-    }
+    self.name = name
+    self.size = size
   }
 
   /// Takes work that has a place.
   ///
-  /// - Returns: false if nobody is idle.
+  /// - Returns: false if nobody is idle, and no more threads can be had.
   func take(_ waiter: Waiter, of gate: Gate) -> Bool {
-    lock.withLock {
-      guard idleCount > taken.count else { return false }
+    let (isTaken, isHiring) = lock.withLock { () -> (Bool, Bool) in
+      if isDismissed { return (false, false) }
+      let isIdle = idleCount > taken.count
+      if !isIdle && count == size { return (false, false) }
       taken.append((waiter, gate))
-      lock.wakeOne()
-      return true
+      if isIdle { lock.wakeOne() } else { count += 1 }
+      return (true, !isIdle)
+    }
+    return isHiring ? hire(for: waiter) : isTaken
+  }
+
+  /// - Returns: false if the system has no more threads, and nobody else has taken the work up meanwhile.
+  private func hire(for waiter: Waiter) -> Bool {
+    let thread = WorkerThread(ifPossible: name) { self.work() }
+    return lock.withLock {
+      if let thread {
+        threads.append(thread)
+        return true
+      }
+      count -= 1
+      guard let place = taken.firstIndex(where: { $0.waiter === waiter }) else { return true }
+      taken.remove(at: place)
+      return false
     }
   }
 
-  /// Ends and joins the threads. Nothing waits any more.
+  /// Ends and joins the threads, once what they have taken is done.
   func dismiss() {
-    lock.withLock {
+    let ending = lock.withLock { () -> [WorkerThread] in
       isDismissed = true
       lock.wakeAll()
+      defer { threads = [] }
+      return threads
     }
-    for thread in threads { thread.join() }
+    for thread in ending { thread.join() }
   }
 
   private func work() {

@@ -26,8 +26,8 @@ final class Gate: @unchecked Sendable {
   private var free: Int
   /// The longest waiting one first; bounded by the number of connections.
   private var queue: [Waiter] = []
-  /// Does what waits in `perform`; hired when something waits there for the first time.
-  private var crew: Crew?
+  /// Does what waits in `perform`.
+  private let crew: Crew
   private var waits = StoreCounters.Durations(
     bucketCounts: [UInt64](repeating: 0, count: StoreCounters.Durations.bounds.count + 1))
   private var refusals = 0
@@ -42,9 +42,13 @@ final class Gate: @unchecked Sendable {
     self.waitSeconds = waitSeconds
     self.what = what
     free = places
+    crew = Crew(name, size: places)
   }
 
-  deinit { crew?.dismiss() }
+  deinit { crew.dismiss() }
+
+  /// Ends the threads that work for others. Whatever waits from now on is done by those who wait.
+  func dismissWorkers() { crew.dismiss() }
 
   var figures: Figures {
     lock.withLock {
@@ -71,7 +75,9 @@ final class Gate: @unchecked Sendable {
 
   /// Runs `body` in a place: on this thread where one is free at once, else on one of a few threads that take up what
   /// waits, one after the other. So few threads compute, whose stacks and memory the cores have at hand, however many
-  /// ask.
+  /// ask. Where all of them are outside the gate with what they do, it is this thread's after all.
+  ///
+  /// The place goes with the end of `body`, whoever still has the pass.
   ///
   /// - Throws: what `body` throws; a 503 after `waitSeconds` without a free place.
   func perform<R>(_ body: @escaping (Pass) throws(APIError) -> R) throws(APIError) -> R {
@@ -105,21 +111,19 @@ final class Gate: @unchecked Sendable {
       }
       let waiter = Waiter(work)
       queue.append(waiter)
-      if work != nil && crew == nil { crew = Crew(name, size: places) }
       return waiter
     }
   }
 
   /// - Returns: `admitted` or `done`.
   private func wait(_ waiter: Waiter) throws(APIError) -> Waiter.State {
-    let started = Instant.now
-    let end = waiter.wait(until: started.advanced(bySeconds: waitSeconds))
+    let end = waiter.wait(until: waiter.cameAt.advanced(bySeconds: waitSeconds))
     lock.withLock {
       if end == .gone {
         queue.removeAll { $0 === waiter }
         refusals += 1
       } else {
-        waits.add(nanoseconds: waiter.beganAt.nanoseconds - started.nanoseconds)
+        waits.add(nanoseconds: waiter.beganAt.nanoseconds - waiter.cameAt.nanoseconds)
       }
     }
     if end == .gone { throw .busy(what) }
@@ -135,17 +139,17 @@ final class Gate: @unchecked Sendable {
   /// - Returns: the work, which has the place now.
   func handOn(byWorker: Bool) -> Waiter? {
     while true {
-      let (next, crew) = lock.withLock { () -> (Waiter?, Crew?) in
+      let next = lock.withLock { () -> Waiter? in
         if queue.isEmpty {
           free += 1
-          return (nil, nil)
+          return nil
         }
-        return (queue.removeFirst(), self.crew)
+        return queue.removeFirst()
       }
       guard let next else { return nil }
       if next.hasWork {
         if byWorker { return next }
-        if let crew, crew.take(next, of: self) { return nil }
+        if crew.take(next, of: self) { return nil }
       }
       if next.admit() { return nil }
     }
@@ -173,8 +177,10 @@ final class Gate: @unchecked Sendable {
     /// Runs `body`, which waits for others or works for long, outside of the gate, and comes in again behind those who
     /// wait.
     ///
-    /// - Throws: what `body` throws; a 503 if no place gets free afterwards.
+    /// - Throws: what `body` throws; a 503 if no place gets free afterwards. Then, and after the end of what the pass was
+    ///   for, there is no place to leave, and none to come back to.
     func outside<R>(_ body: () throws(APIError) -> R) throws(APIError) -> R {
+      if !isInside { return try body() }
       isInside = false
       gate.leave()
       let result = try body()

@@ -3,22 +3,42 @@
 /// The caller keeps objects and arrays balanced; `bytes` is a whole text once every container is closed.
 ///
 /// The text lies in memory of the writer's own, which is never shared: an array would be asked for each value whether it
-/// is, which is a third of the time of an answer with many small ones.
+/// is, which is a third of the instructions of an answer with many small ones.
 ///
 /// `@safe`: `start` has room for `capacity` bytes, of which `count` are written; every method sees to room before it
-/// writes. It is freed in `deinit` only. `@unchecked Sendable`: there is one owner.
+/// writes. It is freed in `deinit` only, if it is its own; what is not is used inside `text(reserving:)` alone.
+/// `@unchecked Sendable`: there is one owner.
 @safe public struct JSONWriter: ~Copyable, @unchecked Sendable {
   @usableFromInline internal var start: UnsafeMutablePointer<UInt8>
   @usableFromInline internal var capacity: Int
   @usableFromInline internal var filled = 0
   @usableFromInline internal var needsComma = false
+  /// False while it writes into an array that somebody else makes.
+  private var ownsMemory = true
 
   public init(reserving capacity: Int = 0) {
     self.capacity = max(capacity, 64)
     unsafe start = .allocate(capacity: self.capacity)
   }
 
-  deinit { unsafe start.deallocate() }
+  private init(into room: UnsafeMutableBufferPointer<UInt8>) {
+    unsafe start = room.baseAddress ?? .allocate(capacity: 64)
+    capacity = unsafe room.baseAddress == nil ? 64 : room.count
+    ownsMemory = unsafe room.baseAddress == nil
+  }
+
+  deinit { if ownsMemory { unsafe start.deallocate() } }
+
+  /// The text that `body` writes. Up to `capacity` bytes are written where they stay.
+  public static func text(reserving capacity: Int, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
+    var longer: [UInt8]?
+    let text = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { room, count in
+      var json = unsafe JSONWriter(into: room)
+      body(&json)
+      if json.ownsMemory { longer = json.bytes } else { count = json.count }
+    }
+    return longer ?? text
+  }
 
   /// Bytes of the text so far.
   public var count: Int { filled }
@@ -58,7 +78,7 @@
     unsafe (room + 1).update(from: name.utf8Start, count: count)
     unsafe room[count + 1] = 0x22
     unsafe room[count + 2] = 0x3a
-    filled += count + 3
+    advance(count + 3)
     needsComma = false
   }
 
@@ -87,7 +107,7 @@
     }
     unsafe room.storeBytes(of: 0x22, as: UInt8.self)
     unsafe room.storeBytes(of: 0x22, toByteOffset: text.count + 1, as: UInt8.self)
-    filled += text.count + 2
+    advance(text.count + 2)
   }
 
   /// Copies a text as far as nothing in it needs care.
@@ -142,14 +162,14 @@
   public mutating func int(_ value: Int) {
     separate(21)
     if value < 0 { put(0x2d) }
-    unsafe filled += JSONText.write(UInt64(value.magnitude), atLeast: 1, to: start + filled)
+    unsafe advance(JSONText.write(UInt64(value.magnitude), atLeast: 1, to: start + filled))
   }
 
   /// A decimal number in quotes.
   public mutating func quoted(_ value: UInt64) {
     separate(22)
     put(0x22)
-    unsafe filled += JSONText.write(value, atLeast: 1, to: start + filled)
+    unsafe advance(JSONText.write(value, atLeast: 1, to: start + filled))
     put(0x22)
   }
 
@@ -158,7 +178,7 @@
     separate(44)
     let (seconds, rest) = value.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000)
     if value < 0 { put(0x2d) }
-    unsafe filled += JSONText.write(seconds, atLeast: 1, to: start + filled)
+    unsafe advance(JSONText.write(seconds, atLeast: 1, to: start + filled))
     if rest == 0 { return }
     put(0x2e)
     var fraction = rest
@@ -167,14 +187,14 @@
       fraction /= 10
       digits -= 1
     }
-    unsafe filled += JSONText.write(fraction, atLeast: digits, to: start + filled)
+    unsafe advance(JSONText.write(fraction, atLeast: digits, to: start + filled))
   }
 
   /// A point in time as RFC 3339 writes it.
   public mutating func time(nanoseconds: Int64) {
     separate(RFC3339.bytesMax + 2)
     put(0x22)
-    unsafe filled += RFC3339.write(nanoseconds: nanoseconds, to: start + filled)
+    unsafe advance(RFC3339.write(nanoseconds: nanoseconds, to: start + filled))
     put(0x22)
   }
 
@@ -267,8 +287,14 @@
   @inlinable @inline(__always) internal mutating func separate(_ more: Int) {
     reserve(more + 1)
     unsafe start[filled] = 0x2c
-    if needsComma { filled += 1 }
+    if needsComma { advance(1) }
     needsComma = true
+  }
+
+  /// So many bytes were written behind the text.
+  @inlinable @inline(__always) internal mutating func advance(_ more: Int) {
+    filled += more
+    assert(filled <= capacity, "more was written than there is room for")
   }
 
   @inlinable @inline(__always) internal mutating func reserve(_ more: Int) {
@@ -279,22 +305,23 @@
     let wanted = max(filled + more, capacity * 2)
     let other = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
     unsafe other.update(from: start, count: filled)
-    unsafe start.deallocate()
+    if ownsMemory { unsafe start.deallocate() }
     unsafe start = other
     capacity = wanted
+    ownsMemory = true
   }
 
   @inline(__always) private mutating func put(_ byte: UInt8) {
     reserve(1)
     unsafe start[filled] = byte
-    filled += 1
+    advance(1)
   }
 
   @inline(__always) private mutating func put(_ bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress else { return }
     reserve(bytes.count)
     unsafe UnsafeMutableRawPointer(start + filled).copyMemory(from: base, byteCount: bytes.count)
-    filled += bytes.count
+    advance(bytes.count)
   }
 
   private mutating func put(_ bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe put($0) } }

@@ -56,7 +56,7 @@ import TraceStore
     for number in [1, 4, 0] { #expect(after[number] == before[number] - connection) }
     #expect(after[2] == before[2])
     #expect(after[3] < before[3] - connection && after[3] > 0, "its kinds stay")
-    #expect(limiter.figures.bytes <= limiter.bytesMax && limiter.figures.releaseCount == 5)
+    #expect(limiter.figures.bytes <= limiter.bytesMax && limiter.figures.releaseCount == 1)
   }
 
   @Test func `the one used last stays even where it alone is too much, and the others go wholly`() throws {
@@ -79,6 +79,27 @@ import TraceStore
     for (number, reader) in readers.enumerated() {
       let connection = number < 3 ? SegmentResources.connectionBytes : 0
       #expect(reader.resources.memoryBytes == before[number] - connection)
+    }
+  }
+
+  @Test func `connections that are lent out cost nobody what was loaded`() throws {
+    let readers = try readers(6)
+    for reader in readers { _ = try reader.resources.tools() }
+    let before = readers.map(\.resources.memoryBytes)
+    try readers[0].resources.withConnection { _ throws(StoreError) in
+      try readers[1].resources.withConnection { _ throws(StoreError) in
+        try readers[2].resources.withConnection { _ throws(StoreError) in
+          // Two would be kept, but three are lent out.
+          let limiter = SegmentLimiter(connectionsMax: 3, bytesMax: 1 << 30)
+          for reader in readers { limiter.add(reader.resources) }
+          #expect(limiter.figures.connectionCount > limiter.connectionsMax * 3 / 4)
+          #expect(limiter.figures.releaseCount == 0)
+        }
+      }
+    }
+    for (number, reader) in readers.enumerated() {
+      #expect(reader.resources.hasTools)
+      #expect(reader.resources.memoryBytes >= before[number] - SegmentResources.connectionBytes)
     }
   }
 
@@ -122,6 +143,12 @@ import TraceStore
     let four = try everythingBytes()
     #expect(four > three + SegmentResources.connectionBytes)
     #expect(eventually { server.counters.segmentCacheBytes == four }, "the fourth, too")
+    let resources = server.lock.withLock { server.state.segments.map(\.reader.resources) }
+    resources[2].touch()
+    try add(era: 5, to: server)
+    let five = try everythingBytes()
+    #expect(eventually { server.counters.segmentCacheBytes == five }, "the fifth, too")
+    #expect(resources.map(\.lastUse).max() == resources[2].lastUse, "what was loaded does not count as used")
     server.close()
   }
 

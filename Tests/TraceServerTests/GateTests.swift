@@ -97,8 +97,9 @@ import Testing
   }
 
   @Test func `work that waits is done in the order in which it came, and its caller gets what it gave`() throws {
-    let gate = Gate("tests", places: 1, waitSeconds: 60, what: "tests")
+    let gate = Gate("workers", places: 1, waitSeconds: 60, what: "tests")
     let order = Locked<[Int]>([])
+    let threads = Locked<Set<String>>([])
     let given = Locked<[Int: String]>([:])
     var callers: [WorkerThread] = []
     do {
@@ -109,6 +110,7 @@ import Testing
             let result = Result { () throws(APIError) in
               try gate.perform { _ throws(APIError) in
                 order.withLock { $0.append(number) }
+                threads.withLock { _ = $0.insert(threadName()) }
                 if number % 2 == 1 { throw APIError.busy("odd ones") }
                 return "\(number)"
               }
@@ -124,8 +126,32 @@ import Testing
     #expect(
       given.withLock { $0 } == Dictionary(uniqueKeysWithValues: (0..<20).map { ($0, $0 % 2 == 1 ? "busy" : "\($0)") }))
     #expect(gate.figures.waits.bucketCounts.reduce(0, +) == 21)
-    // The place is free again.
-    #expect(try gate.perform { _ in 1 } == 1)
+    #expect(threads.withLock { $0 } == ["workers"], "none of it was done by its caller")
+    // The place is free again, and who finds it so works there itself.
+    #expect(try gate.perform { _ in threadName() } != "workers")
+  }
+
+  @Test func `as much is worked on at once as there are places, and no more`() throws {
+    let gate = Gate("tests", places: 2, waitSeconds: 60, what: "tests")
+    let inside = Locked((now: 0, most: 0))
+    let isOver = Locked(false)
+    let callers = (0..<8).map { _ in
+      WorkerThread(name: "caller") {
+        try? gate.perform { _ in
+          inside.withLock { state in
+            state.now += 1
+            state.most = max(state.most, state.now)
+          }
+          _ = eventually { isOver.withLock { $0 } }
+          inside.withLock { $0.now -= 1 }
+        }
+      }
+    }
+    #expect(eventually { inside.withLock { $0.now } == 2 && gate.figures.waiting == 6 })
+    #expect(inside.withLock { $0.most } == 2)
+    isOver.withLock { $0 = true }
+    for caller in callers { caller.join() }
+    #expect(inside.withLock { $0.most } == 2)
   }
 
   @Test func `never more is worked on than there are places, whoever works`() throws {
@@ -180,6 +206,33 @@ import Testing
     #expect(steps.withLock { $0 } == ["second", "third", "first"])
   }
 
+  @Test func `a pass that is over makes no places`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 0.01, what: "tests")
+    let kept = Locked<Gate.Pass?>(nil)
+    try gate.perform { pass in kept.withLock { $0 = pass } }
+    let entered = try gate.enter()
+    let pass = try #require(kept.withLock { $0 })
+    #expect(try pass.outside { () throws(APIError) in 1 } == 1)
+    try pass.yield()
+    kept.withLock { $0 = nil }
+    #expect(throws: APIError.self) { try gate.enter() }
+    withExtendedLifetime((entered, pass)) {}
+  }
+
+  @Test func `workers that were dismissed are missed by nobody`() throws {
+    let gate = Gate("tests", places: 1, waitSeconds: 60, what: "tests")
+    gate.dismissWorkers()
+    let done = Locked(0)
+    var pass: Gate.Pass? = try gate.enter()
+    let callers = (0..<3).map { _ in
+      WorkerThread(name: "caller") { try? gate.perform { _ in done.withLock { $0 += 1 } } }
+    }
+    #expect(eventually { gate.figures.waiting == 3 })
+    pass = nil
+    for caller in callers { caller.join() }
+    #expect(done.withLock { $0 } == 3 && pass == nil)
+  }
+
   @Test func `work that waited in vain is never begun`() throws {
     let gate = Gate("tests", places: 1, waitSeconds: 0.01, what: "tests")
     let begun = Locked(false)
@@ -198,11 +251,14 @@ import Testing
       let gate = Gate(name, places: 2, waitSeconds: 60, what: "tests")
       var passes = [try gate.enter(), try gate.enter()]
       let caller = WorkerThread(name: "caller") { try? gate.perform { _ in } }
-      #expect(try eventually { try threadCount(name) == 2 })
+      #expect(eventually { gate.figures.waiting == 1 })
+      #expect(try threadCount(name) == 0)
       passes.removeAll()
       caller.join()
+      #expect(try threadCount(name) == 1)
     }
-    #expect(try threadCount(name) == 0)
+    // A thread is listed for a moment after it was joined, and the last one to work may let the gate go.
+    #expect(try eventually { try threadCount(name) == 0 })
   }
 
   private func threadCount(_ name: String) throws -> Int {
@@ -235,4 +291,10 @@ import Testing
     reader?.join()
     #expect(answered.withLock { $0 } == 1)
   }
+}
+
+/// Of the thread that calls.
+private func threadName() -> String {
+  let text = (try? Files.read("/proc/thread-self/comm", bytesMax: 64)) ?? []
+  return String(decoding: text.dropLast(), as: UTF8.self)
 }

@@ -98,13 +98,48 @@ import WireFormats
     for length in 0...40 {
       for place in 0...length {
         for special: UInt8 in [0x22, 0x5c, 0x0a, 0x1f, 0xff] {
-          var text = [UInt8](repeating: 0x61, count: length)
+          var text = (0..<length).map { UInt8(0x41 + $0) }
+          if let place = text.firstIndex(of: 0x5c) { text[place] = 0x7a }
           if place < length { text[place] = special }
           var expected: [UInt8] = []
           unsafe text.withUnsafeBytes { unsafe JSONText.appendQuoted($0, to: &expected) }
           var json = JSONWriter()
           json.string(text)
           #expect(json.bytes == expected)
+        }
+      }
+    }
+  }
+
+  @Test func `every value finds room, however full the memory is`() {
+    let values: [(String, (inout JSONWriter) -> Void)] = [
+      ("\"k\":", { $0.key(plain: "k") }),
+      ("\"key\":", { $0.key("key") }),
+      ("\"abcdefghijk\"", { $0.string("abcdefghijk") }),
+      ("\"\\u001f\\u001f\\u001f\"", { $0.string("\u{1f}\u{1f}\u{1f}") }),
+      ("\"plain\"", { json in unsafe Array("plain".utf8).withUnsafeBytes { unsafe json.string(plain: $0) } }),
+      ("-9223372036854775808", { $0.int(Int.min) }),
+      ("18446744073709551615", { $0.int(UInt64.max) }),
+      ("\"18446744073709551615\"", { $0.quoted(.max) }),
+      ("-9223372036.854775808", { $0.decimal(billionths: .min) }),
+      ("\"1677-09-21T00:12:43.145224192Z\"", { $0.time(nanoseconds: .min) }),
+      ("-2.2250738585072014e-308", { $0.double(-2.2250738585072014e-308) }),
+      ("false", { $0.bool(false) }), ("null", { $0.null() }), ("[1]", { $0.raw(Array("[1]".utf8)) }),
+      ("\"v\"", { $0.value(.string("v")) }), ("{", { $0.beginObject() }), ("]", { $0.endArray() }),
+    ]
+    for (text, write) in values {
+      for fill in 0...130 {
+        let before = String(repeating: "x", count: fill)
+        for isBehindKey in [false, true] {
+          func fillAndWrite(_ json: inout JSONWriter) {
+            if isBehindKey { json.key(before) } else { json.string(before) }
+            write(&json)
+          }
+          var json = JSONWriter()
+          fillAndWrite(&json)
+          let separator = isBehindKey ? ":" : text == "]" ? "" : ","
+          #expect(String(decoding: json.bytes, as: UTF8.self) == "\"\(before)\"\(separator)\(text)")
+          #expect(JSONWriter.text(reserving: 64, fillAndWrite) == json.bytes)
         }
       }
     }

@@ -15,7 +15,7 @@ public import EventModel
   public let dictionary: DictionaryBuilder
   let body: BodyEncoder
   let compressor: DeflateCompressor
-  /// Of the data: level 3 finds little more there (ADR-007).
+  /// Of the data, of which little repeats that the fastest level does not find (ADR-007).
   let dataCompressor: DeflateCompressor
 
   // The open run.

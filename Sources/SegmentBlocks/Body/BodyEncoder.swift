@@ -50,6 +50,6 @@ public import EventModel
   }
 
   /// Where the parts of the columns end that `finishBlock` appended last, counted in the whole array: whatever stood
-  /// before and the wholes, the kinds, the numbers, the texts, the words. For `PackedColumns`.
+  /// before and the wholes and kinds, the numbers, the texts and words. For those who measure what each takes.
   public var sectionEnds: [Int] { unsafe block.pointee.sectionEnds }
 }

@@ -146,7 +146,8 @@ struct RememberedValue: BitwiseCopyable {
 
   var memoryBytes: Int {
     let readers = unsafe columns.capacity + numbers.capacity + (runMark?.columns.capacity ?? 0)
-    return unsafe readers * 16 + columnOfPath.capacity * 2
+    let lengths = unsafe kindLengths.capacity + numberLengths.capacity
+    return unsafe readers * 16 + lengths * MemoryLayout<PartLength>.stride + columnOfPath.capacity * 2
       + lastValues.capacity * MemoryLayout<RememberedValue>.stride + runUUIDs.capacity * 16
   }
 

@@ -18,6 +18,11 @@ extension SegmentStore {
       if sealer.isStopping || heldBytes >= options.segmentCacheBytes / 2 { break }
       let resources = segment.reader.resources
       let before = resources.memoryBytes
+      // What was there already stays as old as its last use.
+      if resources.hasTools {
+        heldBytes += before
+        continue
+      }
       // What cannot be read is told to whoever asks for it; trying it counts all the same.
       guard (try? resources.tools()) != nil else {
         heldBytes += Self.failedBytes
@@ -25,8 +30,7 @@ extension SegmentStore {
       }
       let after = resources.memoryBytes
       heldBytes += after
-      // What was there already is as old as its last use.
-      if after > before { loaded.append(resources) }
+      loaded.append(resources)
       readBytes += max(0, after - before)
     }
     // Of these the newest are the last ones to be let go.

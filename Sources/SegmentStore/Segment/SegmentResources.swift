@@ -152,6 +152,9 @@ final class SegmentResources: @unchecked Sendable {
     return loaded
   }
 
+  /// What `tools` gives is loaded. Asking for that is no use.
+  var hasTools: Bool { lock.withLock { loadedKinds != nil && loadedDictionary != nil } }
+
   func tools() throws(StoreError) -> BlockTools {
     let kinds = try self.kinds()
     let known = lock.withLock { () -> SegmentDictionary? in

@@ -9,6 +9,7 @@ final class SegmentLimiter: Sendable {
   struct Figures: Sendable {
     var connectionCount = 0
     var bytes = 0
+    /// How often dictionaries or kinds of a segment were let go.
     var releaseCount = 0
   }
 
@@ -67,9 +68,9 @@ final class SegmentLimiter: Sendable {
     // The one that was used last is being used.
     let idle = Array(all.sorted { $0.lastUse < $1.lastUse }.dropLast())
     let connectionsKept = held.connections > connectionsMax ? connectionsMax * 3 / 4 : connectionsMax
-    for part in SegmentResources.Part.allCases {
-      release(part, of: idle, &held) { $0.bytes > bytesMax || $0.connections > connectionsKept }
-    }
+    release(.connections, of: idle, &held) { $0.bytes > bytesMax || $0.connections > connectionsKept }
+    // Connections that are lent out cannot be closed now, and what is loaded does not make them fewer.
+    for part in [SegmentResources.Part.dictionary, .kinds] { release(part, of: idle, &held) { $0.bytes > bytesMax } }
   }
 
   private func release(
@@ -84,7 +85,8 @@ final class SegmentLimiter: Sendable {
       if after.connections == before.connections && after.bytes == before.bytes { continue }
       held.connections += after.connections - before.connections
       held.bytes += after.bytes - before.bytes
-      state.withLock { $0.releaseCount += 1 }
+      // Closing a connection costs next to nothing, and happens all the time near the bound.
+      if part != .connections { state.withLock { $0.releaseCount += 1 } }
     }
   }
 

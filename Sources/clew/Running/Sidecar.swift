@@ -16,6 +16,7 @@ final class Sidecar {
   private let store: SegmentStore
   private let metrics: ClewMetrics
   private let pipeline: IngestPipeline
+  private let api: ClewAPI
   private let server: HTTPServer
   private let serverFamilies = ServerFamilies()
   private var readers: [(worker: WorkerThread, cancel: () -> Void)] = []
@@ -41,7 +42,7 @@ final class Sidecar {
     options.bodyBytesMax = configuration.limits.bodyBytes
     if configuration.limits.lookUps > 0 { options.lookUpsMax = configuration.limits.lookUps }
     options.configurationLoadedAt = clock.now()
-    let api = ClewAPI(
+    api = ClewAPI(
       reader: store, pipeline: pipeline, metrics: metrics, storeCounters: { [store] in StoreCounters(store.counters) },
       moreFamilies: { [serverFamilies] page in serverFamilies.add(to: &page) }, options: options, clock: clock, log: log
     )
@@ -80,6 +81,7 @@ final class Sidecar {
   /// Answers what is running, stores what was accepted, closes everything; all threads are joined.
   func stop() {
     server.stop()
+    api.stop()
     serverFamilies.release()
     for reader in readers { reader.cancel() }
     for reader in readers { reader.worker.join() }
