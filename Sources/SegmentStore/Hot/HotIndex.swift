@@ -225,11 +225,15 @@ import TraceStore
     unsafe storage.pointee.firstCreated = min(storage.pointee.firstCreated, draft.pointee.created)
     unsafe storage.pointee.lastCreated = max(storage.pointee.lastCreated, draft.pointee.created)
     unsafe storage.pointee.rawBytes += Int(draft.pointee.frameBytes)
-    if let first = unsafe firstPlace(draft.pointee.id, draft.pointee.idHash) {
-      unsafe addRepeated(place, first, draft)
-    } else {
-      if unsafe storage.pointee.ids.isFull { growIDs() }
+    let id = unsafe draft.pointee.id
+    let (first, room) = unsafe storage.pointee.ids.search(draft.pointee.idHash) { self.id(Int($0)) == id }
+    if let first {
+      unsafe addRepeated(place, Int(first), draft)
+    } else if unsafe storage.pointee.ids.isFull {
+      growIDs()
       unsafe storage.pointee.ids.insertIntoRoom(draft.pointee.idHash, UInt32(place))
+    } else {
+      unsafe storage.pointee.ids.insert(draft.pointee.idHash, UInt32(place), at: room)
     }
     return place
   }

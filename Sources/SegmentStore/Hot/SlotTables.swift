@@ -87,15 +87,27 @@ import SegmentBlocks
   }
 
   @inline(__always) func find(_ hash: UInt64, where matches: (UInt32) -> Bool) -> UInt32? {
+    search(hash, where: matches).found
+  }
+
+  /// As `find`; where nothing is found also where the search ended: at the slot in which it would be.
+  @inline(__always) func search(_ hash: UInt64, where matches: (UInt32) -> Bool) -> (found: UInt32?, end: Int) {
     let tag = Self.tag(hash)
     var index = home(hash)
     while true {
       let slot = unsafe slots[index]
-      if slot == Self.empty { return nil }
-      if slot & Self.tagMask == tag, matches(slot & ~Self.tagMask) { return slot & ~Self.tagMask }
+      if slot == Self.empty { return (nil, index) }
+      if slot & Self.tagMask == tag, matches(slot & ~Self.tagMask) { return (slot & ~Self.tagMask, index) }
       index += 1
       if index == size { index = 0 }
     }
+  }
+
+  /// - Precondition: the table is not full, and `slot` is where a search for the hash just ended in vain.
+  @inline(__always) mutating func insert(_ hash: UInt64, _ number: UInt32, at slot: Int) {
+    assert(unsafe slots[slot] == Self.empty)
+    used += 1
+    unsafe slots[slot] = Self.tag(hash) | number
   }
 
   /// Asks for what a later question reads first.

@@ -27,9 +27,19 @@ extension SegmentStore {
   }
 
   /// The files at this moment. The sealer replaces them, so that the writer, too, takes them inside the lock.
-  private typealias Files = (generations: [HotGeneration], segments: [SegmentHandle], aside: [SegmentHandle])
+  private struct Files {
+    var generations: [HotGeneration]
+    var segments: [SegmentHandle]
+    var aside: [SegmentHandle]
+    /// Of the generation that is written to.
+    var newest: HotIndex
+  }
   private var files: Files {
-    lock.withLock { (state.generations, state.segments, state.aside + state.segments.filter(\.isDamaged)) }
+    lock.withLock {
+      Files(
+        generations: state.generations, segments: state.segments,
+        aside: state.aside + state.segments.filter(\.isDamaged), newest: state.active.index)
+    }
   }
   var active: HotGeneration { lock.withLock { state.active } }
 
@@ -53,7 +63,7 @@ extension SegmentStore {
       }
     }
     plan.checkpoints = Array(checkpoints.values)
-    if files.generations[files.generations.count - 1].index.count + plan.draftCount > HotIndex.countMax {
+    if files.newest.count + plan.draftCount > HotIndex.countMax {
       throw StoreError(
         .limitExceeded, "the hot file is full with \(HotIndex.countMax) events, and the next one cannot be made",
         hint: "see the log for why sealing fails, or append fewer events at once")
@@ -64,16 +74,15 @@ extension SegmentStore {
   /// what one question brings into the cache serves the next.
   private func makeDrafts(_ events: EventBatch, _ source: UInt32, _ files: Files) {
     let hash = HotHash.ofProcess
+    // Held here, so that they are not held and let go for every event.
+    let (plan, labels, newest) = (plan, state.labels, files.newest)
     events.forEach { (place, event) in
       events.prefetchFrame(place + Self.eventsAhead)
-      let label = state.labels.find(event, source: source) ?? newLabel(event, source)
+      let label = labels.find(event, source: source) ?? newLabel(event, source)
       let draft = unsafe plan.candidate(place)
       unsafe draft.initialize(to: HotDraft(event, source: source, label: label, hash: hash))
     }
-    let last = files.generations.count - 1
-    for index in 0..<events.count {
-      unsafe files.generations[last].index.prefetchTables(UnsafePointer(plan.candidate(index)))
-    }
+    for index in 0..<events.count { unsafe newest.prefetchTables(UnsafePointer(plan.candidate(index))) }
     if events.count == 0 { return }
     // Candidates lie one before the other: the last one has the lowest address.
     let drafts = unsafe plan.candidate(events.count - 1)
@@ -96,6 +105,7 @@ extension SegmentStore {
     let first = plan.draftCount
     var position = lastPosition
     let byPosition = batch.identity == .position
+    let (plan, newest) = (plan, files.newest)
     try batch.events.forEach { (place, event) throws(StoreError) in
       let disposition: Disposition
       if byPosition {
@@ -108,7 +118,9 @@ extension SegmentStore {
       } else if let known = plan.find(event, candidate: place) {
         disposition = known
       } else {
-        disposition = isNewSource ? .accepted : try unsafe stored(event, UnsafePointer(plan.candidate(place)), files)
+        disposition =
+          isNewSource
+          ? .accepted : try unsafe stored(event, UnsafePointer(plan.candidate(place)), newest, files)
       }
       if disposition == .accepted {
         try checkSize(event)
@@ -146,10 +158,9 @@ extension SegmentStore {
 
   /// Whether an event of this identity is stored, and then what the new one is.
   @inline(__always) private func stored(
-    _ event: EventView, _ draft: UnsafePointer<HotDraft>, _ files: Files
+    _ event: EventView, _ draft: UnsafePointer<HotDraft>, _ newest: HotIndex, _ files: Files
   ) throws(StoreError) -> Disposition {
-    let newest = files.generations[files.generations.count - 1]
-    if unsafe !draft.pointee.mayBeOlder, unsafe newest.index.sameIdentity(draft) == nil { return .accepted }
+    if unsafe !draft.pointee.mayBeOlder, unsafe newest.sameIdentity(draft) == nil { return .accepted }
     return try unsafe storedBefore(event, draft, files)
   }
 
