@@ -75,8 +75,9 @@ final class Crew: @unchecked Sendable {
   private let lock = Lock()
   private var taken: [(waiter: Waiter, gate: Gate)] = []
   private var idleCount = 0
-  /// Threads that run, or are about to.
+  /// Threads that run, or are about to; of these the second.
   private var count = 0
+  private var startingCount = 0
   private var isDismissed = false
   private var threads: [WorkerThread] = []
 
@@ -94,31 +95,40 @@ final class Crew: @unchecked Sendable {
   func take(_ waiter: Waiter, of gate: Gate) -> Bool {
     let (isTaken, isHiring) = lock.withLock { () -> (Bool, Bool) in
       if isDismissed { return (false, false) }
-      let isIdle = idleCount > taken.count
-      if !isIdle && count == size { return (false, false) }
+      let isHiring = idleCount + startingCount <= taken.count
+      if isHiring && count == size { return (false, false) }
       taken.append((waiter, gate))
-      if isIdle { lock.wakeOne() } else { count += 1 }
-      return (true, !isIdle)
+      if isHiring {
+        count += 1
+        startingCount += 1
+      } else {
+        lock.wakeOne()
+      }
+      return (true, isHiring)
     }
     return isHiring ? hire(for: waiter) : isTaken
   }
 
-  /// - Returns: false if the system has no more threads, and nobody else has taken the work up meanwhile.
+  /// - Returns: false if the system has no more threads, and the work is nobody's.
   private func hire(for waiter: Waiter) -> Bool {
     let thread = WorkerThread(ifPossible: name) { self.work() }
-    return lock.withLock {
+    let stranded = lock.withLock { () -> (waiter: Waiter, gate: Gate)? in
       if let thread {
         threads.append(thread)
-        return true
+        return nil
       }
       count -= 1
-      guard let place = taken.firstIndex(where: { $0.waiter === waiter }) else { return true }
-      taken.remove(at: place)
-      return false
+      startingCount -= 1
+      // Whoever took up this work may have been meant for another.
+      return taken.count > idleCount + startingCount ? taken.removeLast() : nil
     }
+    guard let stranded else { return true }
+    if stranded.waiter === waiter { return false }
+    if !stranded.waiter.admit() { _ = stranded.gate.handOn(byWorker: false) }
+    return true
   }
 
-  /// Ends and joins the threads, once what they have taken is done.
+  /// Ends and joins the threads, each once what it is at is done; one that is being hired meanwhile by the next call.
   func dismiss() {
     let ending = lock.withLock { () -> [WorkerThread] in
       isDismissed = true
@@ -130,9 +140,14 @@ final class Crew: @unchecked Sendable {
   }
 
   private func work() {
+    lock.withLock { startingCount -= 1 }
     while let (waiter, gate) = next() {
       var current: Waiter? = waiter
-      while let waiter = current { current = waiter.run() ? gate.handOn(byWorker: true) : nil }
+      while let waiter = current {
+        let hasPlace = waiter.run()
+        let goesOn = lock.withLock { !isDismissed }
+        current = hasPlace ? gate.handOn(byWorker: goesOn) : nil
+      }
     }
   }
 

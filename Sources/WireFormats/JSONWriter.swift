@@ -6,7 +6,8 @@
 /// is, which is a third of the instructions of an answer with many small ones.
 ///
 /// `@safe`: `start` has room for `capacity` bytes, of which `count` are written; every method sees to room before it
-/// writes. It is freed in `deinit` only, if it is its own; what is not is used inside `text(reserving:)` alone.
+/// writes. It is freed in `deinit` only, if it is its own; what is not is used inside `text(reserving:)` alone, whose
+/// `body` must not carry the writer away by exchanging it for another one.
 /// `@unchecked Sendable`: there is one owner.
 @safe public struct JSONWriter: ~Copyable, @unchecked Sendable {
   @usableFromInline internal var start: UnsafeMutablePointer<UInt8>
@@ -37,6 +38,8 @@
       body(&json)
       if json.ownsMemory { longer = json.bytes } else { count = json.count }
     }
+    // Room that was asked for in vain would be held for as long as a slow client reads.
+    if longer == nil, capacity > 64 * 1024, text.count < capacity / 2 { return Array(text[...]) }
     return longer ?? text
   }
 

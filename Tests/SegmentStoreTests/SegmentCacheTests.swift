@@ -143,11 +143,14 @@ import TraceStore
     let four = try everythingBytes()
     #expect(four > three + SegmentResources.connectionBytes)
     #expect(eventually { server.counters.segmentCacheBytes == four }, "the fourth, too")
+    // Behind what the sealer's thread does after loading.
+    try server.mergeNow()
     let resources = server.lock.withLock { server.state.segments.map(\.reader.resources) }
     resources[2].touch()
     try add(era: 5, to: server)
     let five = try everythingBytes()
     #expect(eventually { server.counters.segmentCacheBytes == five }, "the fifth, too")
+    try server.mergeNow()
     #expect(resources.map(\.lastUse).max() == resources[2].lastUse, "what was loaded does not count as used")
     server.close()
   }

@@ -128,7 +128,7 @@ import Testing
     #expect(gate.figures.waits.bucketCounts.reduce(0, +) == 21)
     #expect(threads.withLock { $0 } == ["workers"], "none of it was done by its caller")
     // The place is free again, and who finds it so works there itself.
-    #expect(try gate.perform { _ in threadName() } != "workers")
+    #expect(eventually { (try? gate.perform { _ in threadName() }) != "workers" })
   }
 
   @Test func `as much is worked on at once as there are places, and no more`() throws {
@@ -207,30 +207,46 @@ import Testing
   }
 
   @Test func `a pass that is over makes no places`() throws {
-    let gate = Gate("tests", places: 1, waitSeconds: 0.01, what: "tests")
+    let gate = Gate("tests", places: 1, waitSeconds: 60, what: "tests")
     let kept = Locked<Gate.Pass?>(nil)
     try gate.perform { pass in kept.withLock { $0 = pass } }
-    let entered = try gate.enter()
-    let pass = try #require(kept.withLock { $0 })
-    #expect(try pass.outside { () throws(APIError) in 1 } == 1)
-    try pass.yield()
+    var entered: Gate.Pass? = try gate.enter()
+    let isDone = Locked(false)
+    let caller = WorkerThread(name: "caller") { try? gate.perform { _ in isDone.withLock { $0 = true } } }
+    #expect(eventually { gate.figures.waiting == 1 })
+    var pass = kept.withLock { $0 }
+    #expect(try pass?.outside { () throws(APIError) in 1 } == 1)
+    try pass?.yield()
     kept.withLock { $0 = nil }
-    #expect(throws: APIError.self) { try gate.enter() }
-    withExtendedLifetime((entered, pass)) {}
+    pass = nil
+    #expect(gate.figures.waiting == 1 && isDone.withLock { !$0 })
+    entered = nil
+    caller.join()
+    #expect(isDone.withLock { $0 } && entered == nil && pass == nil)
   }
 
   @Test func `workers that were dismissed are missed by nobody`() throws {
-    let gate = Gate("tests", places: 1, waitSeconds: 60, what: "tests")
-    gate.dismissWorkers()
-    let done = Locked(0)
-    var pass: Gate.Pass? = try gate.enter()
-    let callers = (0..<3).map { _ in
-      WorkerThread(name: "caller") { try? gate.perform { _ in done.withLock { $0 += 1 } } }
+    let name = "dismissed\(UInt16.random(in: 0 ... .max))"
+    let gate = Gate(name, places: 1, waitSeconds: 60, what: "tests")
+    let threads = Locked<[String]>([])
+    func wait(callers: Int) throws {
+      var pass: Gate.Pass? = try gate.enter()
+      let all = (0..<callers).map { _ in
+        WorkerThread(name: "caller") {
+          try? gate.perform { _ in threads.withLock { $0.append(threadName()) } }
+        }
+      }
+      #expect(eventually { gate.figures.waiting == callers })
+      pass = nil
+      for caller in all { caller.join() }
+      #expect(pass == nil)
     }
-    #expect(eventually { gate.figures.waiting == 3 })
-    pass = nil
-    for caller in callers { caller.join() }
-    #expect(done.withLock { $0 } == 3 && pass == nil)
+    try wait(callers: 1)
+    #expect(try threadCount(name) == 1)
+    gate.dismissWorkers()
+    #expect(try eventually { try threadCount(name) == 0 })
+    try wait(callers: 3)
+    #expect(threads.withLock { $0 } == [name, "caller", "caller", "caller"])
   }
 
   @Test func `work that waited in vain is never begun`() throws {
@@ -256,6 +272,7 @@ import Testing
       passes.removeAll()
       caller.join()
       #expect(try threadCount(name) == 1)
+      withExtendedLifetime(gate) {}
     }
     // A thread is listed for a moment after it was joined, and the last one to work may let the gate go.
     #expect(try eventually { try threadCount(name) == 0 })

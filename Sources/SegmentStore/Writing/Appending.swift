@@ -32,13 +32,13 @@ extension SegmentStore {
     var segments: [SegmentHandle]
     var aside: [SegmentHandle]
     /// Of the generation that is written to.
-    var newest: HotIndex
+    var newest: HotIndex { generations[generations.count - 1].index }
   }
   private var files: Files {
     lock.withLock {
       Files(
         generations: state.generations, segments: state.segments,
-        aside: state.aside + state.segments.filter(\.isDamaged), newest: state.active.index)
+        aside: state.aside + state.segments.filter(\.isDamaged))
     }
   }
   var active: HotGeneration { lock.withLock { state.active } }

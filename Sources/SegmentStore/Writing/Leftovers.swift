@@ -16,22 +16,24 @@ extension SegmentStore {
       guard let first = DirectoryLayout.hotFirst(name), !contents.hot.contains(first) else { continue }
       try settleUnnamedHot(name, first, contents, &hot)
     }
-    try settleCompanions(names, contents)
     return hot
   }
 
-  /// What SQLite had beside a hot file that is gone. Of one that was sealed it is rubbish, which a crash left over behind
-  /// the file itself; else it may be all that is left of its events.
-  private func settleCompanions(_ names: [String], _ contents: CatalogContents) throws(StoreError) {
-    let sealed = contents.finishedRanges
-    for base in Set(names.compactMap(DirectoryLayout.baseOfCompanion)).sorted() {
-      guard let first = DirectoryLayout.hotFirst(base), !fileSystem.exists(path(base)) else { continue }
-      if sealed.contains(where: { $0.contains(first) }) && !state.lost.contains(where: { $0.name == base }) {
-        try removeHotFile(base)
-      } else {
-        try DamagedFiles(directory: directory, files: fileSystem).moveAside(base)
-        log.warning("store", "\(base) is gone; what lay beside it is moved to \(DamagedFiles.directoryName)/")
+  /// Deletes what SQLite had beside a hot file that was sealed, which a crash left over behind the file itself. Called once
+  /// the segments are open: only where one of them is whole that has its events, or retention has deleted these, it is
+  /// rubbish. Beside a file that is lost it stays where it is, for the day when the file is put back.
+  func removeLeftoverCompanions(_ contents: CatalogContents) throws(StoreError) {
+    let names = try mapping { () throws(FileError) in try fileSystem.list(directory) }
+    let present = Set(names)
+    let lost = Set(state.lost.map(\.name))
+    for base in Set(names.compactMap(DirectoryLayout.baseOfCompanion)).subtracting(present).subtracting(lost).sorted() {
+      guard let first = DirectoryLayout.hotFirst(base), !contents.hot.contains(first) else { continue }
+      let isSealed = state.segments.contains { !$0.isDamaged && $0.ordinals.contains(first) }
+      guard isSealed || contents.dropped.ranges.contains(where: { $0.first <= first && first <= $0.last }) else {
+        continue
       }
+      log.info("store", "what a crash left of \(base), whose events are sealed, is deleted")
+      try removeHotFile(base)
     }
   }
 

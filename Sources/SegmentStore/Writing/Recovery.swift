@@ -46,6 +46,7 @@ extension SegmentStore {
     var hot = contents.hot
     if isWritable { hot = try resolveLeftovers(contents) }
     try openSegments(contents.segments, held)
+    if isWritable { try removeLeftoverCompanions(contents) }
     loadWaiting(reworked: contents.reworked)
     for first in hot.sorted() { try replay(first: first, held) }
     skipLostOrdinals()

@@ -183,40 +183,36 @@ import TraceStore
     #expect(run.disk.content(path) == nil)
   }
 
-  @Test(arguments: [false, true])
-  func `what SQLite has beside a missing one is kept, and follows it where a crash came between`(
-    isMoved: Bool
-  ) throws {
-    let wal = try #require(run.disk.content(path + "-wal"))
-    let aside = "\(FaultRun.directory)/\(DamagedFiles.directoryName)/\(name)"
-    if isMoved {
-      run.disk.put(path, [])
+  @Test func `what SQLite has beside a missing one stays, so that nothing is missing once it is put back`() throws {
+    let (main, wal) = (try #require(run.disk.content(path)), try #require(run.disk.content(path + "-wal")))
+    run.disk.delete(path)
+    for _ in 0..<2 {
       try run.open()
-      run.close()
-      // The crash that left the WAL where it was.
-      run.disk.delete(aside + "-wal")
-      run.disk.put(path + "-wal", wal)
-    } else {
-      run.disk.delete(path)
+      #expect(try run.store.missingParts() == [.damagedSegment(name: name)])
+      run.crash(.kill)
+      #expect(run.disk.content(path + "-wal") == wal)
     }
+    run.disk.put(path, main)
     try run.open()
-    #expect(try run.store.missingParts() == [.damagedSegment(name: name)])
+    #expect(try run.store.missingParts().isEmpty)
+    #expect(try run.store.makeEventCursor(after: 0).next(limit: 10_000).count == truth.count)
     run.close()
-    #expect(run.disk.content(aside + "-wal") == wal)
-    #expect(run.disk.content(aside) == (isMoved ? [] : nil))
-    #expect(run.disk.content(path + "-wal") == nil)
   }
 
-  @Test func `what SQLite had beside one that was sealed is deleted`() throws {
+  @Test(arguments: [false, true])
+  func `what SQLite had beside one that was sealed is deleted, if the segment is whole`(isDamaged: Bool) throws {
     let wal = try #require(run.disk.content(path + "-wal"))
     try run.open()
     try run.seal()
+    let segment = try #require(run.store.state.segments.last?.name)
     run.crash(.kill)
     #expect(run.disk.content(path) == nil)
     run.disk.put(path + "-wal", wal)
+    if isDamaged { run.disk.delete("\(FaultRun.directory)/\(segment)") }
     try run.open()
-    #expect(run.disk.content(path + "-wal") == nil)
-    #expect(try run.store.makeEventCursor(after: 0).next(limit: 10_000).count == truth.count)
+    #expect(run.disk.content(path + "-wal") == (isDamaged ? wal : nil))
+    let count = try run.store.makeEventCursor(after: 0).next(limit: 10_000).count
+    #expect(isDamaged ? count < truth.count : count == truth.count)
     run.close()
   }
 
