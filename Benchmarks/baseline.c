@@ -4,8 +4,7 @@
 //
 // Stores the frames of `clew-benchmarks workload` in one table with five indexes, in transactions of 1,000 events with
 // the position of the last, then looks up the ids of IDS, and of ANYWHERE (event, correlation, stream; tab-separated),
-// three times and
-// prints figures of the last time as JSON.
+// three times and prints figures of the last time as JSON.
 #include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -10,7 +10,6 @@ struct CodecBenchmark {
     var columns: [UInt8] = []
     var raw: [UInt8] = []
     var packed: [UInt8] = []
-    var ends: [Int] = []
     /// Where its runs end in the order of the events.
     var runEnds: [Int] = []
   }
@@ -55,7 +54,6 @@ struct CodecBenchmark {
         "libdeflate \(level): \(Double(packed) / count) bytes/event, in all \(Double(packed + raw + stored) / count),",
         "\(perEvent(seconds)) us/event")
     }
-    for level in [1, 2, 3, 4, 5, 6] { benchmark.printStreams(level: level) }
     let compressor = DeflateCompressor(level: 6)
     benchmark.pack(compressor)
     let decompressor = DeflateDecompressor()
@@ -164,7 +162,6 @@ struct CodecBenchmark {
         block.runEnds.append(end)
         if bytes >= blockBytes || end == places.count {
           encoder.finishBlock(columns: &block.columns, raw: &block.raw)
-          block.ends = encoder.sectionEnds
           blocks.append(block)
           block = Block()
           bytes = 0
@@ -180,24 +177,6 @@ struct CodecBenchmark {
         PackedColumns.pack($0, ends: [$0.count], compressor)
       }
     }
-  }
-
-  /// Bytes and CPU of the parts of a block, as if each were a stream of its own.
-  func printStreams(level: Int) {
-    let compressor = DeflateCompressor(level: level)
-    let count = Double(places.count)
-    var line = "  level \(level):"
-    for (stream, name) in ["shapes and kinds", "numbers", "texts and words"].enumerated() {
-      var size = 0
-      let seconds = Self.cpuSeconds {
-        for block in blocks {
-          let start = stream == 0 ? 0 : block.ends[stream - 1]
-          size += block.columns[start..<block.ends[stream]].withUnsafeBytes { compressor.compress($0).count }
-        }
-      }
-      line += " \(name) \(Double(size) / count) bytes/event, \((seconds / count * 1e9).rounded() / 1000) us/event;"
-    }
-    print(line)
   }
 
   /// The parts of all blocks' columns, each compressed by itself.

@@ -75,8 +75,9 @@ final class Crew: @unchecked Sendable {
   private let lock = Lock()
   private var taken: [(waiter: Waiter, gate: Gate)] = []
   private var idleCount = 0
-  /// Threads that run, or are about to; of these the second.
+  /// All threads, also those that are about to run.
   private var count = 0
+  /// Threads that are about to run.
   private var startingCount = 0
   private var isDismissed = false
   private var threads: [WorkerThread] = []

@@ -69,7 +69,7 @@ final class Gate: @unchecked Sendable {
   /// Runs `body` in a place, on this thread.
   func pass<R>(_ body: () throws(APIError) -> R) throws(APIError) -> R {
     let pass = try enter()
-    defer { _ = pass.end() }
+    defer { pass.end() }
     return try body()
   }
 
@@ -89,7 +89,7 @@ final class Gate: @unchecked Sendable {
     }
     if let waiter, try wait(waiter) == .done, let result = outcome.result { return try result.get() }
     let pass = Pass(self)
-    defer { _ = pass.end() }
+    defer { pass.end() }
     return try body(pass)
   }
 
@@ -168,7 +168,7 @@ final class Gate: @unchecked Sendable {
     /// Gives the place up, or keeps it for who works in it.
     ///
     /// - Returns: whether there was a place to give up.
-    fileprivate func end(handsOn: Bool = true) -> Bool {
+    @discardableResult fileprivate func end(handsOn: Bool = true) -> Bool {
       defer { isInside = false }
       if isInside && handsOn { gate.leave() }
       return isInside

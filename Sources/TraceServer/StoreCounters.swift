@@ -18,9 +18,7 @@ public struct StoreCounters: Sendable {
       self.sumNanoseconds = sumNanoseconds
     }
 
-    /// What is negative counts as nothing: a counter never falls.
     mutating func add(nanoseconds: Int64) {
-      let nanoseconds = max(0, nanoseconds)
       var bucket = 0
       while bucket < Self.bounds.count && Double(nanoseconds) > Self.bounds[bucket] * 1e9 { bucket += 1 }
       bucketCounts[bucket] += 1

@@ -69,19 +69,3 @@ public enum UTF8Validation {
     unsafe bytes.withUnsafeBytes { unsafe firstInvalid($0) == nil }
   }
 }
-
-extension [UInt8] {
-  /// Appends what `fill` writes: at most so many bytes, and it says how many. One look at the array for all of them.
-  @inline(__always) mutating func append(atMost most: Int, _ fill: (UnsafeMutablePointer<UInt8>) -> Int) {
-    append(addingCapacity: most) { span in
-      unsafe span.withUnsafeMutableBufferPointer { room, count in
-        guard let base = room.baseAddress else { return }
-        unsafe count = fill(base)
-      }
-    }
-  }
-
-  @inline(__always) mutating func append(_ text: StaticString) {
-    unsafe append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-  }
-}

@@ -107,26 +107,12 @@ public enum JSONText {
   /// Appends `bytes` as a JSON string with its quotes. What is no UTF-8 becomes U+FFFD, so that the output is always
   /// valid; U+2028 and U+2029 are escaped, because JavaScript takes them for line ends.
   public static func appendQuoted(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-    guard let base = bytes.baseAddress else { return output.append("\"\"") }
-    if unsafe plainRun(base, 0, bytes.count) == bytes.count { return unsafe appendQuoted(plain: bytes, to: &output) }
-    unsafe appendQuoted(base, bytes.count, to: &output)
-  }
-
-  /// Nearly all strings: nothing to escape.
-  @inline(__always) private static func appendQuoted(plain bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-    let count = bytes.count
-    unsafe output.append(atMost: count + 2) { room in
-      unsafe room[0] = 0x22
-      if let base = bytes.baseAddress {
-        unsafe UnsafeMutableRawPointer(room + 1).copyMemory(from: base, byteCount: count)
-      }
-      unsafe room[count + 1] = 0x22
-      return count + 2
-    }
-  }
-
-  @inline(never) private static func appendQuoted(_ base: UnsafeRawPointer, _ count: Int, to output: inout [UInt8]) {
     output.append(0x22)
+    if let base = bytes.baseAddress { unsafe appendEscaped(base, bytes.count, to: &output) }
+    output.append(0x22)
+  }
+
+  private static func appendEscaped(_ base: UnsafeRawPointer, _ count: Int, to output: inout [UInt8]) {
     var index = 0
     while index < count {
       let run = unsafe plainRun(base, index, count)
@@ -134,7 +120,6 @@ public enum JSONText {
       index = run
       if index < count { unsafe index += appendSpecial(base + index, count - index, &output) }
     }
-    output.append(0x22)
   }
 
   /// The end of the run of characters that need no care.

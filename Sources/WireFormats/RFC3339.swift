@@ -138,18 +138,13 @@ public enum RFC3339 {
 
   /// `2026-01-31T12:00:00.123456Z`: UTC, 6 digits, or 9 where the nanoseconds need them.
   public static func format(nanoseconds: Int64) -> [UInt8] {
-    var text: [UInt8] = []
-    text.reserveCapacity(30)
-    append(nanoseconds: nanoseconds, to: &text)
-    return text
+    unsafe [UInt8](unsafeUninitializedCapacity: bytesMax) { room, count in
+      if let base = room.baseAddress { unsafe count = write(nanoseconds: nanoseconds, to: base) }
+    }
   }
 
   public static func string(nanoseconds: Int64) -> String {
     String(decoding: format(nanoseconds: nanoseconds), as: UTF8.self)
-  }
-
-  public static func append(nanoseconds: Int64, to text: inout [UInt8]) {
-    unsafe text.append(atMost: bytesMax) { room in unsafe write(nanoseconds: nanoseconds, to: room) }
   }
 
   /// What `write` needs: 9 digits of a second.

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import TestSupport
 import Testing
@@ -165,6 +166,7 @@ import Testing
               state.now += 1
               state.most = max(state.most, state.now)
             }
+            sched_yield()
             inside.withLock { $0.now -= 1 }
             if (number + round) % 7 == 0 { try pass.outside { () throws(APIError) in } }
             if (number + round) % 5 == 0 { try pass.yield() }

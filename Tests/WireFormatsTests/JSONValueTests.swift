@@ -145,6 +145,11 @@ import WireFormats
     }
   }
 
+  @Test func `room that was asked for in vain is given back`() {
+    let text = JSONWriter.text(reserving: 1 << 20) { $0.string("short") }
+    #expect(text == Array("\"short\"".utf8) && text.capacity < 1 << 10)
+  }
+
   @Test func `a text grows beyond what was asked for, value by value`() throws {
     var json = JSONWriter(reserving: 1)
     json.beginArray()

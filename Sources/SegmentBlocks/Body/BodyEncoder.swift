@@ -48,8 +48,4 @@ public import EventModel
   public func finishBlock(columns: inout [UInt8], raw: inout [UInt8]) {
     unsafe block.pointee.finish(columns: &columns, raw: &raw)
   }
-
-  /// Where the parts of the columns end that `finishBlock` appended last, counted in the whole array: whatever stood
-  /// before and the wholes and kinds, the numbers, the texts and words. For those who measure what each takes.
-  public var sectionEnds: [Int] { unsafe block.pointee.sectionEnds }
 }

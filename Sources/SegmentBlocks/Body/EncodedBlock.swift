@@ -113,8 +113,6 @@ struct LastValue: BitwiseCopyable {
   var fields = unsafe EventFields()
   /// What the key at hand had before its value became the last one.
   var lastBefore = LastValue()
-  /// Where kinds, numbers and words ended in what `finish` appended to: what stands before each of them is packed alone.
-  var sectionEnds: [Int] = []
 
   static let runIndexSlots = 8192
 
@@ -277,12 +275,9 @@ struct LastValue: BitwiseCopyable {
     unsafe take(&dataShapes, &output)
     unsafe take(&wholes, &output)
     for index in unsafe 0..<columns.count { unsafe take(&columns.start[index].kinds, &output) }
-    unsafe sectionEnds = [output.count]
     for index in unsafe 0..<numbers.count { unsafe take(&numbers.start[index], &output) }
-    unsafe sectionEnds.append(output.count)
     unsafe take(&texts, &output)
     unsafe take(&wordCodes, &output)
-    unsafe sectionEnds.append(output.count)
     unsafe take(&uuidBytes, &raw)
     unsafe take(&hexBytes, &raw)
   }

@@ -39,14 +39,13 @@ enum DirectoryLayout {
   }
 
   /// What belongs to one SQLite file: itself, its WAL, the WAL's index, a rollback journal.
-  static func withCompanions(_ path: String) -> [String] { [path, path + "-wal", path + "-shm", path + "-journal"] }
+  static func withCompanions(_ path: String) -> [String] { [path] + companionSuffixes.map { path + $0 } }
+
+  private static let companionSuffixes = ["-wal", "-shm", "-journal"]
 
   /// The database that a WAL, its index or a journal belongs to; nil for any other file.
   static func baseOfCompanion(_ name: String) -> String? {
-    for suffix in ["-wal", "-shm", "-journal"] where name.hasSuffix(suffix) {
-      return String(name.dropLast(suffix.utf8.count))
-    }
-    return nil
+    companionSuffixes.first { name.hasSuffix($0) }.map { String(name.dropLast($0.utf8.count)) }
   }
 
   static func removeDatabase(_ path: String, _ files: any FileSystem) throws(FileError) {

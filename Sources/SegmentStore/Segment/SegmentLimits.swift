@@ -1,3 +1,5 @@
+import SegmentBlocks
+
 /// Every maximum of a segment file, and why. A reader refuses what is beyond them before it allocates anything.
 enum SegmentLimits {
   /// A block is closed at the end of the trace that takes it to this size: one block is decompressed whole to answer
@@ -11,7 +13,7 @@ enum SegmentLimits {
   /// The largest event frame that a segment takes.
   static let frameBytesMax = 65 * 1024 * 1024
   /// DEFLATE cannot shrink by more than 1,032 to 1: what claims to, lies about its length.
-  static let inflationMax = 1_040
+  static let inflationMax = BlockLimits.inflationMax
   /// Block numbers have at most 20 bits in the index.
   static let blockCountMax = 1 << 20
   /// Rows in one chunk of edges, failures, unresolved, healed and uncorrelated.

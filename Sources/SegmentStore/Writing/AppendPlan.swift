@@ -105,6 +105,9 @@ import TraceStore
     return unsafe draftStore + draftCapacity - 1 - index
   }
 
+  /// The events of the batch as one array, backwards: candidates lie one before the other.
+  func candidates(_ count: Int) -> UnsafeMutablePointer<HotDraft> { unsafe candidate(count - 1) }
+
   func draft(_ index: Int) -> UnsafePointer<HotDraft> {
     assert(index < draftCount)
     return unsafe UnsafePointer(draftStore + index)

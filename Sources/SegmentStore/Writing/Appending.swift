@@ -84,8 +84,7 @@ extension SegmentStore {
     }
     for index in 0..<events.count { unsafe newest.prefetchTables(UnsafePointer(plan.candidate(index))) }
     if events.count == 0 { return }
-    // Candidates lie one before the other: the last one has the lowest address.
-    let drafts = unsafe plan.candidate(events.count - 1)
+    let drafts = unsafe plan.candidates(events.count)
     for generation in files.generations.dropLast() { unsafe generation.index.noteOlder(drafts, events.count) }
     for segment in files.segments where !segment.isDamaged { unsafe segment.reader.noteOlder(drafts, events.count) }
     for segment in files.aside { unsafe segment.reader.noteOlder(drafts, events.count) }

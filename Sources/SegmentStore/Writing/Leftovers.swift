@@ -20,14 +20,15 @@ extension SegmentStore {
   }
 
   /// Deletes what SQLite had beside a hot file that was sealed, which a crash left over behind the file itself. Called once
-  /// the segments are open: only where one of them is whole that has its events, or retention has deleted these, it is
+  /// the segments are open: only where its ordinals lie in one that is whole, or retention has deleted them, it is
   /// rubbish. Beside a file that is lost it stays where it is, for the day when the file is put back.
   func removeLeftoverCompanions(_ contents: CatalogContents) throws(StoreError) {
     let names = try mapping { () throws(FileError) in try fileSystem.list(directory) }
     let present = Set(names)
-    let lost = Set(state.lost.map(\.name))
-    for base in Set(names.compactMap(DirectoryLayout.baseOfCompanion)).subtracting(present).subtracting(lost).sorted() {
-      guard let first = DirectoryLayout.hotFirst(base), !contents.hot.contains(first) else { continue }
+    for base in Set(names.compactMap(DirectoryLayout.baseOfCompanion)).subtracting(present).sorted() {
+      guard let first = DirectoryLayout.hotFirst(base), !contents.hot.contains(first), !isLost(base, first) else {
+        continue
+      }
       let isSealed = state.segments.contains { !$0.isDamaged && $0.ordinals.contains(first) }
       guard isSealed || contents.dropped.ranges.contains(where: { $0.first <= first && first <= $0.last }) else {
         continue
@@ -35,6 +36,13 @@ extension SegmentStore {
       log.info("store", "what a crash left of \(base), whose events are sealed, is deleted")
       try removeHotFile(base)
     }
+  }
+
+  /// Whether a hot file is lost as a whole, by its name, or by where it begins: a catalog that was made anew knows that
+  /// ordinals are missing, and not whose they were. Segments on both sides of a gap may be one by now, so that it lies in
+  /// the range of a segment says nothing then.
+  private func isLost(_ name: String, _ first: Int64) -> Bool {
+    state.lost.contains { $0.overlaps(first...first) || $0.name == name && $0.isWholeFile }
   }
 
   /// Segments that the catalog does not name, and temporary files.
@@ -111,6 +119,9 @@ extension SegmentStore {
   ) throws(StoreError) {
     let sealed = contents.finishedRanges
     let lost = state.lost.filter { $0.name == name }
+    if lost.isEmpty && isLost(name, first) {
+      return log.warning("store", "\(name) may hold events that are lost; it is left alone: docs/OPERATIONS.md")
+    }
     if lost.isEmpty && sealed.contains(where: { $0.contains(first) }) { return try removeHotFile(name) }
     let rows: HotRows
     do {

@@ -216,6 +216,29 @@ import TraceStore
     run.close()
   }
 
+  @Test func `what lies in a gap that repair found is kept, though a merged segment reaches over it`() throws {
+    let (main, wal) = (try #require(run.disk.content(path)), try #require(run.disk.content(path + "-wal")))
+    try run.open()
+    try run.seal()
+    let segment = try #require(run.store.state.segments.last)
+    run.crash(.kill)
+    // As `clew repair` writes it where it makes a catalog anew: nobody knows whose the ordinals were.
+    let catalog = try Catalog(FaultRun.directory + "/catalog.db", create: true, files: run.disk.mount())
+    let range = segment.ordinals
+    try catalog.put(
+      LostRange(first: range.lowerBound, last: range.upperBound, eventCount: 0, name: "ordinals", reason: "no file"))
+    catalog.close()
+    run.disk.reboot(.kill)
+    run.disk.put(path + "-wal", wal)
+    for content in [nil, main] {
+      if let content { run.disk.put(path, content) }
+      try run.open()
+      run.crash(.kill)
+      #expect(run.disk.content(path) == content)
+      #expect(run.disk.content(path + "-wal") == wal)
+    }
+  }
+
   @Test(arguments: [Int64.max, 1])
   func `one that comes back with a damaged key is kept, and what it holds else is read`(key: Int64) throws {
     let files = take()
