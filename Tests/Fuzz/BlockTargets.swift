@@ -264,19 +264,23 @@ private func decodedHead(_ input: [UInt8]) -> BlockHead? {
   let maker = FrameMaker()
   for run in head.runs.indices {
     _ = (data.trace(ofRun: run), data.traceKey(ofRun: run))
-    guard (try? maker.make(run: run, of: data, kinds: sample.kinds, dictionary: sample.dictionary)) != nil else {
-      continue
-    }
-    var bytes = 0
-    for event in maker.events {
-      maker.withEvent(at: event) { event in
-        demand((try? EventView(validating: event.bytes)) != nil, "a frame that is shown is valid")
-        touch(event)
-        bytes += event.bytes.count
-      }
-    }
-    demand(bytes <= head.frameBytes, "no more than the head says")
+    for payloads in [false, true] { makeRun(run, of: data, sample, maker, payloads) }
   }
+}
+
+private func makeRun(_ run: Int, of data: BlockData, _ sample: Sample, _ maker: FrameMaker, _ payloads: Bool) {
+  let isMade: Void? = try? maker.make(
+    run: run, of: data, kinds: sample.kinds, dictionary: sample.dictionary, payloads: payloads)
+  if isMade == nil { return }
+  var bytes = 0
+  for event in maker.events {
+    maker.withEvent(at: event) { event in
+      demand((try? EventView(validating: event.bytes)) != nil, "a frame that is shown is valid")
+      touch(event)
+      bytes += event.bytes.count
+    }
+  }
+  demand(bytes <= data.head.frameBytes, "no more than the head says")
 }
 
 /// Reading one stream gives valid frames, and goes back and forth within the columns only.

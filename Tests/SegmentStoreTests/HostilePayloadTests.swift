@@ -114,7 +114,11 @@ import TraceStore
       if let correlation = event.correlation { byTrace[correlation, default: []].append(Told(event)) }
     }
     for (trace, expected) in byTrace {
-      let ordinals = Set(try store.trace(trace).records.map(\.ordinal))
+      let contents = try store.trace(trace)
+      let whole = try store.trace(trace, withPayloadsUpTo: .max)
+      try #require(contents.records == whole.contents.records)
+      try #require(contents.names.names == whole.contents.names.names && whole.payloads != nil)
+      let ordinals = Set(contents.records.map(\.ordinal))
       let own = try store.payloads(ofTrace: trace, ordinals: ordinals).filter { $0.ownCorrelation == trace }
       try #require(own.map(Told.init) == expected)
     }

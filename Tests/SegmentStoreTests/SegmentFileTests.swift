@@ -33,6 +33,29 @@ import TraceStore
     }
   }
 
+  @Test func `without payloads everything else of a trace is the same`() throws {
+    let plan = SegmentPlan.random(seed: 1, eventCount: 3_000, payloadBytes: 400)
+    let reader = try open(plan)
+    func record(_ frame: [UInt8], _ names: inout NameTable) throws -> TraceRecord {
+      try unsafe frame.withUnsafeBytes { try unsafe TraceRecord(EventView(validating: $0), source: 0, names: &names) }
+    }
+    for (trace, places) in plan.groups {
+      guard let trace, let identifier = Identifier(trace) else { continue }
+      let found = try collect { (body) throws(StoreError) in
+        try reader.forEachEvent(ofTrace: identifier, payloads: false, body)
+      }
+      try #require(found.count == places.count && found.allSatisfy { $0.trace == identifier })
+      var names = NameTable()
+      for (event, place) in zip(found, places) {
+        #expect(try record(event.frame, &names) == record(plan.frame(place), &names))
+        unsafe event.frame.withUnsafeBytes { frame in
+          let view = unsafe EventView(trusted: frame)
+          #expect(unsafe view.data.isEmpty && view.metadata.isEmpty)
+        }
+      }
+    }
+  }
+
   @Test func `every event is found by its id, in its trace`() throws {
     let plan = SegmentPlan.random(seed: 2, eventCount: 800, payloadBytes: 700)
     let reader = try open(plan)

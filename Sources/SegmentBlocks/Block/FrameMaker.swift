@@ -30,18 +30,21 @@ public import EventModel
   /// Makes the frames of one run; those before are gone.
   ///
   /// Other runs are passed over. Complexity: O(values in front of the wanted events + bytes of these).
-  /// - Parameter events: those that are wanted, as places in the block; all of the run if nil.
+  /// - Parameters:
+  ///   - events: those that are wanted, as places in the block; all of the run if nil.
+  ///   - payloads: false leaves metadata and data of the frames empty. Only where all events of the run are wanted.
   public func make(
     run wanted: Int, events: ClosedRange<Int>? = nil, of block: BlockData, kinds: SegmentKinds,
-    dictionary: SegmentDictionary
+    dictionary: SegmentDictionary, payloads: Bool = true
   ) throws(BlockError) {
+    precondition(payloads || events == nil, "a run is read with payloads, or without")
     unsafe try decode(block, dictionary) { decoder, all in
       for run in 0...wanted {
         unsafe try begin(run, block, all, &decoder)
         if run < wanted {
           for event in block.head.runs[run].events { try decoder.skip(typeNumber: typeNumber(event, block, kinds)) }
         } else {
-          unsafe try make(run, events, block, all, kinds, &decoder)
+          unsafe try make(run, events, block, all, kinds, &decoder, payloads)
         }
       }
     }
@@ -151,7 +154,7 @@ public import EventModel
 
   private func make(
     _ run: Int, _ wanted: ClosedRange<Int>?, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ kinds: SegmentKinds,
-    _ decoder: inout BodyDecoder
+    _ decoder: inout BodyDecoder, _ payloads: Bool = true
   ) throws {
     let events = block.head.runs[run].events
     let made = wanted.map { events.clamped(to: $0.lowerBound..<($0.upperBound + 1)) } ?? events
@@ -171,7 +174,7 @@ public import EventModel
     for event in made {
       starts.append(sink.count)
       unsafe try withKind(of: event, block, kinds) { kind, typeNumber in
-        unsafe try make(event, run, block, all, kinds, kind, typeNumber, &decoder)
+        unsafe try make(event, run, block, all, kinds, kind, typeNumber, &decoder, payloads)
       }
     }
     starts.append(sink.count)
@@ -209,7 +212,7 @@ public import EventModel
 
   private func make(
     _ event: Int, _ run: Int, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ table: SegmentKinds,
-    _ kind: FrameKind, _ typeNumber: UInt32, _ decoder: inout BodyDecoder
+    _ kind: FrameKind, _ typeNumber: UInt32, _ decoder: inout BodyDecoder, _ payloads: Bool
   ) throws {
     let start = sink.count
     let room = unsafe EventFrame.headerBytes + 3 * 256 + kind.names.count
@@ -220,12 +223,15 @@ public import EventModel
     unsafe sink.append(context.id)
     unsafe sink.append(context.correlation)
     unsafe sink.append(context.cause)
-    let stream = unsafe try decoder.decodeStream(typeNumber: typeNumber, context, into: &sink)
+    let stream =
+      payloads
+      ? unsafe try decoder.decodeStream(typeNumber: typeNumber, context, into: &sink)
+      : unsafe try decoder.decodeStreamAlone(typeNumber: typeNumber, context, into: &sink)
     let streamStart = sink.count - stream
     let revision = unsafe revision(of: event, block, UnsafeRawBufferPointer(rebasing: sink.bytes[streamStart...]))
     unsafe sink.append(kind.names)
-    let metadata = unsafe try decoder.decodeMetadata(typeNumber: typeNumber, context, into: &sink)
-    let data = unsafe try decoder.decodeData(typeNumber: typeNumber, context, into: &sink)
+    let metadata = payloads ? unsafe try decoder.decodeMetadata(typeNumber: typeNumber, context, into: &sink) : 0
+    let data = payloads ? unsafe try decoder.decodeData(typeNumber: typeNumber, context, into: &sink) : 0
     guard sink.count <= sink.limit, stream <= EventFrame.nameBytesMax else {
       throw BlockError.badPayload(reason: "frames are longer than the head says")
     }

@@ -68,14 +68,15 @@ final class StoreView {
 
   // MARK: Traces
 
-  /// Calls `body` with every event of a trace: sealed ones first, in the order of segments; not sorted.
+  /// Calls `body` with every event of a trace: sealed ones first, in the order of segments; not sorted. Without payloads
+  /// metadata and data may be empty, which saves making them.
   func forEachEvent(
-    ofTrace trace: Identifier, _ body: (EventView) throws(StoreError) -> Void
+    ofTrace trace: Identifier, payloads: Bool = true, _ body: (EventView) throws(StoreError) -> Void
   ) throws(StoreError) {
     let key = trace.key
     for segment in segments where segment.mayContain(trace: key) {
       try reading(segment) { (reader) throws(StoreError) in
-        try reader.forEachEvent(ofTrace: trace) { (event, stored) throws(StoreError) -> Walk in
+        try reader.forEachEvent(ofTrace: trace, payloads: payloads) { (event, stored) throws(StoreError) -> Walk in
           if self.trace(of: event.ordinal, stored: stored) == trace { try body(event) }
           return .proceed
         }
@@ -169,7 +170,7 @@ final class StoreView {
     var last = Int64.min
     var taken = payloads
     payloads = nil
-    try forEachEvent(ofTrace: trace) { (event) throws(StoreError) in
+    try forEachEvent(ofTrace: trace, payloads: taken != nil) { (event) throws(StoreError) in
       if event.sourceIndex != lastSource {
         lastSource = event.sourceIndex
         lastSourceName = names.intern(sourceName(lastSource))

@@ -77,9 +77,10 @@ extension SegmentReader {
     return .proceed
   }
 
-  /// Every event of one run.
+  /// Every event of one run; without payloads metadata and data may be empty.
   func walk(
-    _ block: DecodedBlock, _ index: Int, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+    _ block: DecodedBlock, _ index: Int, payloads: Bool = true,
+    _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) -> Walk {
     let run = block.runs[index]
     switch block.content {
@@ -90,7 +91,7 @@ extension SegmentReader {
       }
       return .proceed
     case .columns(let data):
-      return try withFrames(block, data, index) { (frames) throws(StoreError) in
+      return try withFrames(block, data, index, payloads: payloads) { (frames) throws(StoreError) in
         try walk(frames, run, body)
       }
     }
@@ -148,13 +149,14 @@ extension SegmentReader {
   }
 
   private func withFrames(
-    _ block: DecodedBlock, _ data: BlockData, _ run: Int, _ events: ClosedRange<Int>? = nil,
+    _ block: DecodedBlock, _ data: BlockData, _ run: Int, _ events: ClosedRange<Int>? = nil, payloads: Bool = true,
     _ body: (FrameMaker) throws(StoreError) -> Walk
   ) throws(StoreError) -> Walk {
     let tools = try resources.tools()
     return try cache.withWorkbench { (bench) throws(StoreError) in
       do {
-        try bench.frames.make(run: run, events: events, of: data, kinds: tools.kinds, dictionary: tools.dictionary)
+        try bench.frames.make(
+          run: run, events: events, of: data, kinds: tools.kinds, dictionary: tools.dictionary, payloads: payloads)
       } catch { throw damage("block \(block.number)", "\(error)") }
       return try body(bench.frames)
     }

@@ -147,15 +147,16 @@ final class SegmentReader: Sendable {
   /// Every event of a trace with the trace as stored, by ordinal. The views must not escape.
   ///
   /// Cost: nothing if the filter says no; else one chunk of the index and each block that holds a part of the trace.
+  /// - Parameter payloads: false where neither metadata nor data is looked at, which may then be empty.
   func forEachEvent(
-    ofTrace correlation: Identifier, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+    ofTrace correlation: Identifier, payloads: Bool = true, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) {
     let key = correlation.key
     guard mayContain(correlation: key) else { return }
     for number in try candidates(ofTrace: { $0 == correlation }, key) {
       let block = try self.block(number)
       for (index, run) in block.runs.enumerated() where run.key == key && run.trace == correlation {
-        if try walk(block, index, body) == .stop { return }
+        if try walk(block, index, payloads: payloads, body) == .stop { return }
       }
     }
   }
