@@ -43,11 +43,12 @@ def answer(command, **options):
 
 
 def build():
-    """A clean release build of the product, and then of the tools; returns what the first took."""
+    """A clean release build of the product, as `make build` makes it, and then of the tools; returns what the first took."""
     shutil.rmtree(BUILD, ignore_errors=True)
-    swift = ["swift", "build", "-c", "release", "--static-swift-stdlib", "--scratch-path", BUILD, "--product"]
-    product = run(swift + ["clew"], cwd=ROOT)
-    run(swift + ["clew-benchmarks"], cwd=ROOT)
+    swift = [
+        "swift", "build", "-c", "release", "--static-swift-stdlib", "-debug-info-format", "none", "--scratch-path", BUILD]
+    product = run(swift + ["--product", "clew"], cwd=ROOT)
+    run(swift + ["--product", "clew-benchmarks"], cwd=ROOT)
     run(["cc", "-O2", "-o", f"{WORK}/baseline", f"{ROOT}/Benchmarks/baseline.c", "-lsqlite3"])
     run(["strip", "-o", f"{WORK}/stripped", CLEW])
     return {"wall": product["wall"], "cpu": product["cpu"], "bytes": os.path.getsize(f"{WORK}/stripped")}
