@@ -38,14 +38,10 @@
     var b: UInt64 = 0xc2b2_ae3d_27d4_eb4f &+ UInt64(text.count)
     var offset = 0
     while offset < text.count {
-      var word: UInt64 = 0
-      if offset + 8 <= text.count {
-        word = unsafe text.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
-      } else {
-        for index in 0..<(text.count - offset) {
-          word |= unsafe UInt64(text[offset + index]) << UInt64(8 * index)
-        }
-      }
+      let word =
+        offset + 8 <= text.count
+        ? unsafe text.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
+        : unsafe lastWord(text, offset)
       a = mixWord(a ^ word, 0xff51_afd7_ed55_8ccd)
       b = mixWord(b &+ word &* 0x1656_67b1_9e37_79f9, 0xc4ce_b9fe_1a85_ec53)
       offset += 8
@@ -53,6 +49,23 @@
     a = mixWord(a ^ (b &<< 17 | b &>> 47), 0x9fb2_1c65_1e98_df25)
     b = mixWord(b ^ a, 0xff51_afd7_ed55_8ccd)
     return IdentifierKey(high: a, low: b)
+  }
+
+  /// The 1 to 7 bytes from `offset` on, the first one lowest: without a loop over them, since every event is asked for it.
+  @inlinable static func lastWord(_ text: UnsafeRawBufferPointer, _ offset: Int) -> UInt64 {
+    let count = text.count - offset
+    if text.count >= 8 {
+      let word = unsafe text.loadUnaligned(fromByteOffset: text.count - 8, as: UInt64.self).littleEndian
+      return word >> UInt64(64 - 8 * count)
+    }
+    if count >= 4 {
+      // The two overlap where there are fewer than eight: in the same bits of the same bytes.
+      let first = unsafe text.loadUnaligned(fromByteOffset: offset, as: UInt32.self).littleEndian
+      let last = unsafe text.loadUnaligned(fromByteOffset: text.count - 4, as: UInt32.self).littleEndian
+      return UInt64(first) | UInt64(last) << UInt64(8 * (count - 4))
+    }
+    let middle = unsafe UInt64(text[offset + count / 2]) << UInt64(8 * (count / 2))
+    return unsafe UInt64(text[offset]) | middle | UInt64(text[text.count - 1]) << UInt64(8 * (count - 1))
   }
 
   @inlinable static func mixWord(_ value: UInt64, _ factor: UInt64) -> UInt64 {

@@ -4,15 +4,19 @@
 public struct NameTable: Sendable {
   /// Of all names, back to back: a trace has dozens, which are written as JSON and never were a `String` on the way.
   private var bytes: [UInt8] = []
-  /// Where each name ends in `bytes`, by number.
-  private var ends: [Int] = [0]
-  /// Hashes of the names, by number.
-  private var hashes: [UInt32] = [0]
+  /// By number; the first is the empty name.
+  private var known: [Known] = [Known(end: 0, hash: 0)]
   /// Numbers; 0 is a free place, for the empty name is never looked up here.
   private var slots: [UInt32] = []
   /// Names that were asked for lately, by their ends: most questions repeat one of them, and are answered without a hash
   /// of the whole name. Names that share a place push each other out; nothing depends on who is there.
   private var recent: [Recent] = []
+
+  private struct Known {
+    /// Where the name ends in `bytes`; it begins where the one before ends.
+    var end: Int
+    var hash: UInt32
+  }
 
   private struct Recent {
     var ends = NameEnds()
@@ -22,7 +26,7 @@ public struct NameTable: Sendable {
   public init() {}
 
   /// How many there are, the empty one included.
-  public var count: Int { ends.count }
+  public var count: Int { known.count }
 
   /// All names by number. Complexity: O(bytes of all names).
   public var names: [String] { (0..<UInt32(count)).map { self[$0] } }
@@ -38,7 +42,7 @@ public struct NameTable: Sendable {
   }
 
   @inline(__always) private func range(_ number: Int) -> Range<Int> {
-    (number == 0 ? 0 : ends[number - 1])..<ends[number]
+    (number == 0 ? 0 : known[number - 1].end)..<known[number].end
   }
 
   /// The number of a name, given as UTF-8 bytes. Complexity: O(length).
@@ -47,10 +51,10 @@ public struct NameTable: Sendable {
     if recent.isEmpty { begin() }
     let ends = unsafe NameEnds(name)
     let place = ends.place(of: Self.recentCount)
-    let known = recent[place]
+    let last = recent[place]
     // No name is empty, so that a free place equals none. Up to 16 bytes the ends are the whole name.
-    if known.ends == ends, unsafe name.count <= 16 || isSame(Int(known.number), name) { return known.number }
-    let number = unsafe lookUp(name)
+    if last.ends == ends, unsafe name.count <= 16 || isSame(Int(last.number), name) { return last.number }
+    let number = unsafe lookUp(name, ends.hash(name))
     recent[place] = Recent(ends: ends, number: number)
     return number
   }
@@ -61,24 +65,21 @@ public struct NameTable: Sendable {
   @inline(never) private mutating func begin() {
     recent = Array(repeating: Recent(), count: Self.recentCount)
     bytes.reserveCapacity(2048)
-    ends.reserveCapacity(32)
-    hashes.reserveCapacity(32)
+    known.reserveCapacity(32)
   }
 
-  private mutating func lookUp(_ name: UnsafeRawBufferPointer) -> UInt32 {
-    if ends.count * 2 > slots.count { grow() }
-    let hash = UInt32(truncatingIfNeeded: unsafe IdentifierKey.hashing(name).low)
+  private mutating func lookUp(_ name: UnsafeRawBufferPointer, _ hash: UInt32) -> UInt32 {
+    if known.count * 2 > slots.count { grow() }
     let mask = slots.count - 1
     var slot = Int(hash) & mask
     while slots[slot] != 0 {
       let number = Int(slots[slot])
-      if unsafe hashes[number] == hash && isSame(number, name) { return UInt32(number) }
+      if unsafe known[number].hash == hash && isSame(number, name) { return UInt32(number) }
       slot = (slot + 1) & mask
     }
-    let number = UInt32(ends.count)
+    let number = UInt32(known.count)
     unsafe bytes.append(contentsOf: name)
-    ends.append(bytes.count)
-    hashes.append(hash)
+    known.append(Known(end: bytes.count, hash: hash))
     slots[slot] = number
     return number
   }
@@ -90,8 +91,8 @@ public struct NameTable: Sendable {
     return name.withUTF8 { unsafe intern(UnsafeRawBufferPointer($0)) }
   }
 
-  private func isSame(_ known: Int, _ name: UnsafeRawBufferPointer) -> Bool {
-    let range = range(known)
+  private func isSame(_ number: Int, _ name: UnsafeRawBufferPointer) -> Bool {
+    let range = range(number)
     if range.count != name.count { return false }
     return unsafe bytes.withUnsafeBytes { unsafe Self.isSame(UnsafeRawBufferPointer(rebasing: $0[range]), name) }
   }
@@ -114,8 +115,8 @@ public struct NameTable: Sendable {
   private mutating func grow() {
     let size = max(64, slots.count * 2)
     slots = Array(repeating: 0, count: size)
-    for number in ends.indices.dropFirst() {
-      var slot = Int(hashes[number]) & (size - 1)
+    for number in known.indices.dropFirst() {
+      var slot = Int(known[number].hash) & (size - 1)
       while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
       slots[slot] = UInt32(number)
     }
@@ -140,6 +141,27 @@ private struct NameEnds: Equatable {
     } else {
       for index in 0..<name.count { unsafe head = head << 8 | UInt64(name[index]) }
     }
+  }
+
+  /// Of the whole name, of which these are the ends.
+  ///
+  /// Seeded: who chooses names cannot choose such as share their hashes, and would make a look-up read them all.
+  @inline(__always) func hash(_ name: UnsafeRawBufferPointer) -> UInt32 {
+    var hash = Self.fold(head ^ Self.seed.first, tail ^ Self.seed.second &+ UInt64(truncatingIfNeeded: count))
+    var offset = 8
+    while offset < count &- 8 {
+      hash = Self.fold(
+        unsafe hash ^ name.loadUnaligned(fromByteOffset: offset, as: UInt64.self), Self.seed.second)
+      offset &+= 8
+    }
+    return UInt32(truncatingIfNeeded: hash ^ hash >> 32)
+  }
+
+  private static let seed = (first: UInt64.random(in: .min ... .max), second: UInt64.random(in: .min ... .max) | 1)
+
+  @inline(__always) private static func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    let product = a.multipliedFullWidth(by: b)
+    return product.high ^ product.low
   }
 
   /// - Parameter size: a power of two.

@@ -159,26 +159,38 @@ public enum RFC3339 {
     let (days, secondOfDay) = seconds.quotientAndRemainder(dividingBy: 86400)
     let (wholeDays, second) = secondOfDay < 0 ? (days - 1, secondOfDay + 86400) : (days, secondOfDay)
     let date = civil(fromDays: wholeDays)
-    unsafe write(date.year, 4, room)
+    // Years of 64 bits of nanoseconds have four digits, and nothing else here has more than are written.
+    unsafe write(pair: date.year / 100, room)
+    unsafe write(pair: date.year % 100, room + 2)
     unsafe room[4] = 0x2d
-    unsafe write(date.month, 2, room + 5)
+    unsafe write(pair: date.month, room + 5)
     unsafe room[7] = 0x2d
-    unsafe write(date.day, 2, room + 8)
+    unsafe write(pair: date.day, room + 8)
     unsafe room[10] = 0x54
-    unsafe write(second / 3600, 2, room + 11)
+    unsafe write(pair: second / 3600, room + 11)
     unsafe room[13] = 0x3a
-    unsafe write(second / 60 % 60, 2, room + 14)
+    unsafe write(pair: second / 60 % 60, room + 14)
     unsafe room[16] = 0x3a
-    unsafe write(second % 60, 2, room + 17)
+    unsafe write(pair: second % 60, room + 17)
     unsafe room[19] = 0x2e
-    let digits = fraction % 1000 == 0 ? 6 : 9
-    unsafe write(digits == 6 ? fraction / 1000 : fraction, digits, room + 20)
-    unsafe room[20 + digits] = 0x5a
-    return 21 + digits
+    let (micros, nanos) = UInt32(truncatingIfNeeded: fraction).quotientAndRemainder(dividingBy: 1000)
+    unsafe write(pair: Int(micros / 10_000), room + 20)
+    unsafe write(pair: Int(micros / 100 % 100), room + 22)
+    unsafe write(pair: Int(micros % 100), room + 24)
+    if nanos == 0 {
+      unsafe room[26] = 0x5a
+      return 27
+    }
+    unsafe room[26] = 0x30 + UInt8(truncatingIfNeeded: nanos / 100)
+    unsafe write(pair: Int(nanos % 100), room + 27)
+    unsafe room[29] = 0x5a
+    return 30
   }
 
-  /// So many digits: years of 64 bits of nanoseconds have four, and nothing else here has more than are asked for.
-  @inline(__always) private static func write(_ value: Int, _ count: Int, _ room: UnsafeMutablePointer<UInt8>) {
-    _ = unsafe JSONText.write(UInt64(value), atLeast: count, to: room)
+  /// Two digits of a number below 100.
+  @inline(__always) private static func write(pair value: Int, _ room: UnsafeMutablePointer<UInt8>) {
+    let small = UInt32(truncatingIfNeeded: value)
+    unsafe room[0] = 0x30 + UInt8(truncatingIfNeeded: small / 10)
+    unsafe room[1] = 0x30 + UInt8(truncatingIfNeeded: small % 10)
   }
 }

@@ -81,4 +81,20 @@ import Testing
     #expect(Set(keys).count == 20_000)
     #expect(Set(keys.map { $0.mixed % 1024 }).count == 1024)
   }
+
+  /// The hash is part of the file format: these values were computed by a second implementation of its description.
+  @Test func `the key of a text of any length is the one that files hold`() {
+    func key(_ bytes: [UInt8]) -> IdentifierKey { unsafe bytes.withUnsafeBytes { unsafe IdentifierKey.hashing($0) } }
+    #expect(key([]) == IdentifierKey(high: 0x90f8_bd6b_2783_593b, low: 0x5ae2_a72c_9817_c613))
+    #expect(key(Array("abc".utf8)) == IdentifierKey(high: 0xca91_b9c1_a970_baf1, low: 0xde9e_bb17_b799_c6a1))
+    #expect(key(Array("order-17".utf8)) == IdentifierKey(high: 0x076c_3c93_dd00_b89c, low: 0x2fa4_57b9_f091_5daa))
+    // All lengths from 0 to 40, folded into one.
+    var (high, low): (UInt64, UInt64) = (0, 0)
+    for count in 0...40 {
+      let key = key((0..<count).map { UInt8($0 + 1) })
+      high = high &* 31 &+ key.high
+      low = low &* 31 &+ key.low
+    }
+    #expect((high, low) == (0xe4d1_3a4b_ecc9_2b26, 0x229e_4732_7c5a_7e2c))
+  }
 }
