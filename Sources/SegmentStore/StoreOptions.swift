@@ -38,7 +38,7 @@ public struct StoreOptions: Sendable {
   /// ones wait in a temporary file.
   var sealWindowBytes = 24 << 20
   /// Inflated blocks of sealed segments that are kept for the next reader.
-  public var blockCacheBytes = 8 << 20
+  public var blockCacheBytes = 4 << 20
   /// Open connections to sealed segments, of all of them together.
   public var segmentConnectionsMax = 64
   /// Dictionaries and page caches of sealed segments that are kept for the next reader, of all of them together.

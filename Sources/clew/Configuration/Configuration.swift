@@ -75,7 +75,7 @@ struct StoreSettings: Sendable, Equatable {
   var durability = "auto"
   var sealEventCount = 500_000
   var sealAfterNanoseconds: Int64 = 3_600_000_000_000
-  var blockCacheBytes = 8 * 1024 * 1024
+  var blockCacheBytes = 4 * 1024 * 1024
   var segmentCacheBytes = 48 * 1024 * 1024
   var segmentConnectionsMax = 64
   var freeDiskFloorBytes = 512 * 1024 * 1024

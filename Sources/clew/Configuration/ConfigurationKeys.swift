@@ -81,7 +81,7 @@ enum ConfigurationKeys {
     .init("seal.after", .duration(second...times.upperBound), "1h", "seal at the latest after this time") {
       $0.store.sealAfterNanoseconds = $1.nanoseconds
     },
-    .init("block-cache", .bytes(0...(1 << 40)), "8MiB", "memory for unpacked blocks") {
+    .init("block-cache", .bytes(0...(1 << 40)), "4MiB", "memory for unpacked blocks") {
       $0.store.blockCacheBytes = $1.count
     },
     .init("segment-cache", .bytes((1 << 20)...(1 << 40)), "48MiB", "memory for dictionaries of segments") {
