@@ -74,12 +74,12 @@ extension JSONWriter {
     }
   }
 
-  mutating func payload(_ name: String, _ bytes: UnsafeRawBufferPointer, isJSON: Bool) {
+  mutating func payload(_ name: StaticString, _ bytes: UnsafeRawBufferPointer, isJSON: Bool) {
     if isJSON {
-      key(name)
+      key(plain: name)
       unsafe raw(bytes)
     } else {
-      key(name + "Base64")
+      key("\(name)Base64")
       string(Base64.encode(unsafe Array(bytes)))
     }
   }

@@ -55,7 +55,9 @@ extension ClewAPI {
       page.rows, tree, wanted: call.flag("payload") && whole == nil)
     var next = page.next
     if cut, let last = shownRows.last { next = TraceCursor(lastOrdinal: ordinal(of: last, tree)) }
-    let bytes = whole?.byteCount ?? payloads.values.reduce(0) { $0 + $1.payloadByteCount }
+    // A variable that is handed over as `inout` is copied for each row.
+    let known = whole
+    let bytes = known?.byteCount ?? payloads.values.reduce(0) { $0 + $1.payloadByteCount }
     return Self.answer(reserving: 700 * shownRows.count + bytes + 2048) { json in
       json.summary(tree.summary)
       json.warnings(tree.warnings.map { AnswerWarning(code: $0.code.rawValue, message: $0.message) })
@@ -73,7 +75,7 @@ extension ClewAPI {
       }
       json.array("events", shownRows) { json, row in
         switch row {
-        case .event(let place): json.traceRow(place, cached, whole, payloads)
+        case .event(let place): json.traceRow(place, cached, known, payloads)
         case .fold(let fold): json.foldRow(fold, tree)
         }
       }
@@ -159,18 +161,17 @@ extension JSONWriter {
   ) {
     let tree = cached.tree
     let record = tree.record(at: place)
-    let names = tree.contents.names
     object { json in
       json.key(plain: "id")
       json.identifier(record.id)
       json.key(plain: "type")
-      unsafe names.withBytes(of: record.type) { unsafe json.string($0) }
+      unsafe tree.contents.names.withBytes(of: record.type) { unsafe json.string($0) }
       json.key(plain: "stream")
-      json.name(record.stream, names)
+      json.name(record.stream, tree.contents.names)
       json.key(plain: "revision")
       if record.revision < 0 { json.null() } else { json.int(Int(record.revision)) }
       json.key(plain: "source")
-      unsafe names.withBytes(of: record.source) { unsafe json.string($0) }
+      unsafe tree.contents.names.withBytes(of: record.source) { unsafe json.string($0) }
       json.position(record.position, ordinal: record.ordinal)
       json.key(plain: "createdAt")
       json.time(nanoseconds: record.created.nanoseconds)
@@ -183,15 +184,15 @@ extension JSONWriter {
       json.key(plain: "depth")
       json.int(tree.depth(at: place))
       json.key(plain: "service")
-      json.name(record.service, names)
+      json.name(record.service, tree.contents.names)
       json.key(plain: "handler")
-      json.name(record.handler, names)
+      json.name(record.handler, tree.contents.names)
       json.key(plain: "failed")
       json.bool(record.failure != .none)
       json.key(plain: "reactionLatencySeconds")
       if let latency = tree.reactionLatency(at: place) { json.decimal(billionths: latency) } else { json.null() }
       json.key(plain: "schemaVersion")
-      json.name(record.schemaVersion, names)
+      json.name(record.schemaVersion, tree.contents.names)
       json.key(plain: "onCriticalPath")
       json.bool(cached.isCritical(place))
       json.warnings(tree.warnings(at: place).map { AnswerWarning(code: $0.code.rawValue, message: $0.message) })

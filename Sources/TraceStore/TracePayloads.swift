@@ -46,7 +46,7 @@ public struct TracePayloads: Sendable {
   ///
   /// - Returns: false if there is no event of this ordinal.
   @discardableResult public func forEachPayload(
-    ofOrdinal ordinal: Int64, _ body: (String, UnsafeRawBufferPointer, Bool) -> Void
+    ofOrdinal ordinal: Int64, _ body: (StaticString, UnsafeRawBufferPointer, Bool) -> Void
   ) -> Bool {
     precondition(isSorted, "finish was called")
     var low = 0
