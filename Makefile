@@ -14,7 +14,7 @@ SECONDS ?= 60
 SANITIZE ?= short
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 # The Swift runtime is linked in; the C libraries stay dynamic, so that the distribution patches them. Names of functions
-# stay; line numbers would take an eighth of the build's time and half of the program's size.
+# stay; line numbers would take an eighth of the build's CPU time and half of the program's size.
 RELEASE_FLAGS = -c release --product clew --static-swift-stdlib -debug-info-format none $(BUILD_FLAGS)
 # Tests are built beside the builds of whoever works here: partly optimised, every check on (Package.swift).
 TEST_FLAGS = --scratch-path .build-tests

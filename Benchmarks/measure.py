@@ -42,13 +42,18 @@ def answer(command, **options):
     return json.loads(run(command, **options)["out"])
 
 
+def build_product(name):
+    """With the flags of `make build`."""
+    return run(
+        ["swift", "build", "-c", "release", "--product", name, "--static-swift-stdlib", "-debug-info-format", "none",
+         "--explicit-target-dependency-import-check", "error", "--scratch-path", BUILD], cwd=ROOT)
+
+
 def build():
-    """A clean release build of the product, as `make build` makes it, and then of the tools; returns what the first took."""
+    """A clean release build of the product, and then of the tools; returns what the first took."""
     shutil.rmtree(BUILD, ignore_errors=True)
-    swift = [
-        "swift", "build", "-c", "release", "--static-swift-stdlib", "-debug-info-format", "none", "--scratch-path", BUILD]
-    product = run(swift + ["--product", "clew"], cwd=ROOT)
-    run(swift + ["--product", "clew-benchmarks"], cwd=ROOT)
+    product = build_product("clew")
+    build_product("clew-benchmarks")
     run(["cc", "-O2", "-o", f"{WORK}/baseline", f"{ROOT}/Benchmarks/baseline.c", "-lsqlite3"])
     run(["strip", "-o", f"{WORK}/stripped", CLEW])
     return {"wall": product["wall"], "cpu": product["cpu"], "bytes": os.path.getsize(f"{WORK}/stripped")}

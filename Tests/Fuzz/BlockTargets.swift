@@ -264,23 +264,33 @@ private func decodedHead(_ input: [UInt8]) -> BlockHead? {
   let maker = FrameMaker()
   for run in head.runs.indices {
     _ = (data.trace(ofRun: run), data.traceKey(ofRun: run))
-    for payloads in [false, true] { makeRun(run, of: data, sample, maker, payloads) }
+    guard let whole = makeRun(run, of: data, sample, maker, payloads: true) else {
+      _ = makeRun(run, of: data, sample, maker, payloads: false)
+      continue
+    }
+    demand(makeRun(run, of: data, sample, maker, payloads: false) == whole, "payloads change nothing else")
   }
 }
 
-private func makeRun(_ run: Int, of data: BlockData, _ sample: Sample, _ maker: FrameMaker, _ payloads: Bool) {
+/// Revision, stream and id of each event of a run; nil where it cannot be made.
+private func makeRun(
+  _ run: Int, of data: BlockData, _ sample: Sample, _ maker: FrameMaker, payloads: Bool
+) -> [[UInt8]]? {
   let isMade: Void? = try? maker.make(
     run: run, of: data, kinds: sample.kinds, dictionary: sample.dictionary, payloads: payloads)
-  if isMade == nil { return }
+  if isMade == nil { return nil }
   var bytes = 0
+  var found: [[UInt8]] = []
   for event in maker.events {
     maker.withEvent(at: event) { event in
       demand((try? EventView(validating: event.bytes)) != nil, "a frame that is shown is valid")
       touch(event)
       bytes += event.bytes.count
+      found.append(Array("\(event.revision ?? -1) \(event.id) ".utf8) + Array(event.stream))
     }
   }
   demand(bytes <= data.head.frameBytes, "no more than the head says")
+  return found
 }
 
 /// Reading one stream gives valid frames, and goes back and forth within the columns only.

@@ -32,12 +32,13 @@ public import EventModel
   /// Other runs are passed over. Complexity: O(values in front of the wanted events + bytes of these).
   /// - Parameters:
   ///   - events: those that are wanted, as places in the block; all of the run if nil.
-  ///   - payloads: false leaves metadata and data of the frames empty. Only where all events of the run are wanted.
+  ///   - payloads: false leaves metadata and data of the frames empty, and does not tell whether they can be read. Only
+  ///     where all events of the run are wanted.
   public func make(
     run wanted: Int, events: ClosedRange<Int>? = nil, of block: BlockData, kinds: SegmentKinds,
     dictionary: SegmentDictionary, payloads: Bool = true
   ) throws(BlockError) {
-    precondition(payloads || events == nil, "a run is read with payloads, or without")
+    precondition(payloads || events == nil, "only whole runs are read without payloads")
     unsafe try decode(block, dictionary) { decoder, all in
       for run in 0...wanted {
         unsafe try begin(run, block, all, &decoder)

@@ -120,31 +120,48 @@ public final class HeadDecoder {
   ) throws(BlockError) -> (parents: [Int32], edges: [UInt8]) {
     var parents = [Int32](repeating: BlockHead.Parent.absent, count: eventCount)
     var edges = [UInt8](repeating: 0, count: eventCount)
-    for run in runs {
-      for event in run.events {
-        let code = try columns.varint()
-        if code >= HeadCoding.Code.firstEvent {
-          let value = code &- HeadCoding.Code.firstEvent
-          let distance = Int(clamping: value >> 2)
-          let isForward = value & HeadCoding.forward != 0
-          guard distance < (isForward ? run.events.upperBound &- event &- 1 : event &- run.events.lowerBound) else {
-            throw ByteCursor.impossible
+    unsafe try parents.withUnsafeMutableBufferPointer { (parents) throws(BlockError) in
+      unsafe try edges.withUnsafeMutableBufferPointer { (edges) throws(BlockError) in
+        // Runs cover the events from the first to the last, each once: every place is below `eventCount`.
+        for run in runs {
+          var event = run.events.lowerBound
+          while event < run.events.upperBound {
+            let code = try columns.varint()
+            if code >= HeadCoding.Code.firstEvent {
+              let value = code &- HeadCoding.Code.firstEvent
+              unsafe parents[event] = try parent(of: event, in: run.events, value)
+              unsafe edges[event] = value & HeadCoding.noEdge == 0 ? 1 : 0
+            } else if code != HeadCoding.Code.absent {
+              unsafe parents[event] = try specialParent(code)
+            }
+            event &+= 1
           }
-          parents[event] = Int32(truncatingIfNeeded: isForward ? event &+ 1 &+ distance : event &- 1 &- distance)
-          edges[event] = value & HeadCoding.noEdge == 0 ? 1 : 0
-          continue
-        }
-        switch code {
-        case HeadCoding.Code.trace: parents[event] = BlockHead.Parent.trace
-        case HeadCoding.Code.foreign: parents[event] = BlockHead.Parent.foreign
-        case HeadCoding.Code.absent: break
-        case HeadCoding.Code.own: parents[event] = BlockHead.Parent.own
-        case HeadCoding.Code.sameForeign: parents[event] = BlockHead.Parent.sameForeign
-        default: throw ByteCursor.impossible
         }
       }
     }
     return (parents, edges)
+  }
+
+  /// An event of the same run.
+  @inline(__always) private static func parent(
+    of event: Int, in run: Range<Int>, _ value: UInt64
+  ) throws(BlockError) -> Int32 {
+    let distance = Int(truncatingIfNeeded: value >> 2)
+    let isForward = value & HeadCoding.forward != 0
+    guard distance < (isForward ? run.upperBound &- event &- 1 : event &- run.lowerBound) else {
+      throw ByteCursor.impossible
+    }
+    return Int32(truncatingIfNeeded: isForward ? event &+ 1 &+ distance : event &- 1 &- distance)
+  }
+
+  private static func specialParent(_ code: UInt64) throws(BlockError) -> Int32 {
+    switch code {
+    case HeadCoding.Code.trace: BlockHead.Parent.trace
+    case HeadCoding.Code.foreign: BlockHead.Parent.foreign
+    case HeadCoding.Code.own: BlockHead.Parent.own
+    case HeadCoding.Code.sameForeign: BlockHead.Parent.sameForeign
+    default: throw ByteCursor.impossible
+    }
   }
 
   private static func kinds(
