@@ -268,7 +268,9 @@ private func decodedHead(_ input: [UInt8]) -> BlockHead? {
       _ = makeRun(run, of: data, sample, maker, payloads: false)
       continue
     }
-    demand(makeRun(run, of: data, sample, maker, payloads: false) == whole, "payloads change nothing else")
+    demand(
+      makeRun(run, of: data, sample, maker, payloads: false) == whole,
+      "id, stream and revision are the same without payloads")
   }
 }
 

@@ -1,8 +1,8 @@
 public import Compression
 
 /// The columns of a block as DEFLATE streams. Kinds, numbers and texts have little in common, so that streams of their
-/// own are smaller (three of them by 1 byte in 96 for each event of the standard workload), but each has tables that a reader has to
-/// build: one is written (ADR-007), up to eight are read.
+/// own are smaller (three of them by 1 byte in 96 for each event of the standard workload), but each has tables that a
+/// reader has to build: one is written (ADR-007), up to eight are read.
 ///
 /// Format: the number of parts (u8, at most 8); for each the length before and after compression (varint); then the
 /// streams. A part whose two lengths are equal is stored as it is.
