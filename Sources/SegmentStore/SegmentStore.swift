@@ -95,7 +95,7 @@ public final class SegmentStore: TraceStore, @unchecked Sendable {
 
   /// On the sealer's thread.
   private func sealAndMerge() {
-    sealAllFrozen()
+    sealFrozen()
     // Merging may take a minute, and makes another segment.
     preload()
     mergeWhileDue()

@@ -53,6 +53,8 @@ public struct StoreOptions: Sendable {
   public var mergeFactor = 8
   /// How often what sealing made may grow by that factor: 1 ends at 8 times `sealEventCount`.
   public var mergeLevelMax = 1
+  /// While more segments than this can still be merged, sealing lets merging go on, and `append` waits longer.
+  var mergeBacklogMax = 64
   /// Children that wait for a cause which is not stored (yet); more are counted and not healed.
   public var unresolvedMax = 1_000_000
   /// Changes of events of finished files that are noted beside these: traces, edges and failures together. More are

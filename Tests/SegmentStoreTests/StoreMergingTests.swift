@@ -94,7 +94,7 @@ import TraceStore
   }
 
   private func expectAll(_ store: SegmentStore, _ count: Int) throws {
-    let walked = try store.makeEventCursor(after: 0).next(limit: 1_000)
+    let walked = try store.makeEventCursor(after: 0).next(limit: count + 1)
     #expect(walked.map(\.id.description) == (1...count).map { "e\($0)" })
     #expect(try store.statistics().eventCount == count)
     #expect(try store.statistics().traceCount == 4)
@@ -188,6 +188,32 @@ import TraceStore
     store.close()
   }
 
+  @Test func `segments are bounded while events come faster than they are sealed`() throws {
+    let sealEvents = 100
+    let behind = BusySealer()
+    let store = try open(
+      Self.options { options in
+        options.sealEventCount = sealEvents
+        options.mergeFactor = 4
+        options.mergeBacklogMax = 8
+        options.failurePoint = { (step) throws(StoreError) in behind.reach(step) }
+      })
+    behind.store.withLock { $0 = store }
+    let count = 90 * sealEvents
+    for start in stride(from: 1, to: count, by: sealEvents) { try append(store, start...(start + sealEvents - 1)) }
+    behind.store.withLock { $0 = nil }
+    try store.seal()
+    let seen = behind.seen.withLock { $0 }
+    // One more than the bound, then one for two of four that become one, twice over where tiers follow each other.
+    #expect((9...12).contains(seen.segmentsMost), "\(seen)")
+    #expect(seen.merges >= 20 && seen.sealsInMerges >= 5, "\(seen)")
+    #expect(!seen.isNested)
+    try store.mergeNow()
+    try expectAll(store, count)
+    #expect(store.counters.mergeFailureCount == 0 && store.counters.sealFailureCount == 0)
+    store.close()
+  }
+
   @Test func `a cursor that began before a merge goes on over the old files, which then go`() throws {
     let store = try open(Self.options { $0.mergeFactor = 0 })
     for start in stride(from: 1, to: 33, by: 4) {
@@ -260,6 +286,42 @@ import TraceStore
     #expect(again.missingParts().count == 2)
     #expect(try again.statistics().unresolvedCount == 3)
     again.close()
+  }
+}
+
+/// Holds each sealing back until the next hot file waits, too.
+private final class BusySealer: Sendable {
+  struct Seen {
+    var segmentsMost = 0
+    var merges = 0
+    var sealsInMerges = 0
+    var isMerging = false
+    var isNested = false
+  }
+
+  /// nil: events have come to an end.
+  let store = Locked<SegmentStore?>(nil)
+  let seen = Locked(Seen())
+
+  func reach(_ step: String) {
+    let store = store.withLock { $0 }
+    let segments = store.map { store in store.lock.withLock { store.state.segments.count } } ?? 0
+    seen.withLock { seen in
+      seen.segmentsMost = max(seen.segmentsMost, segments)
+      switch step {
+      case "merge-begins":
+        seen.isNested = seen.isNested || seen.isMerging
+        seen.isMerging = true
+        seen.merges += 1
+      case "merge-published": seen.isMerging = false
+      case "seal-begins": if seen.isMerging { seen.sealsInMerges += 1 }
+      default: break
+      }
+    }
+    guard step == "seal-begins" else { return }
+    _ = eventually(within: 20) {
+      self.store.withLock { $0 }.map { store in store.lock.withLock { store.state.generations.count > 2 } } ?? true
+    }
   }
 }
 

@@ -58,7 +58,7 @@ public import EventModel
     unsafe try decode(block, dictionary) { decoder, all in
       for run in block.head.runs.indices {
         unsafe try begin(run, block, all, &decoder)
-        unsafe try make(run, nil, block, all, kinds, &decoder)
+        unsafe try make(run, nil, block, all, kinds, &decoder, true)
         try body(run)
       }
     }
@@ -77,7 +77,7 @@ public import EventModel
         try decoder.mark()
         guard unsafe try has(stream, run, block, all, kinds, &decoder) else { continue }
         try decoder.rewind()
-        unsafe try make(run, nil, block, all, kinds, &decoder)
+        unsafe try make(run, nil, block, all, kinds, &decoder, true)
         // The columns stand behind the run again, as they do where it was not wanted.
         try body(run)
       }
@@ -155,13 +155,13 @@ public import EventModel
 
   private func make(
     _ run: Int, _ wanted: ClosedRange<Int>?, _ block: BlockData, _ all: UnsafeRawBufferPointer, _ kinds: SegmentKinds,
-    _ decoder: inout BodyDecoder, _ payloads: Bool = true
+    _ decoder: inout BodyDecoder, _ payloads: Bool
   ) throws {
     let events = block.head.runs[run].events
     let made = wanted.map { events.clamped(to: $0.lowerBound..<($0.upperBound + 1)) } ?? events
     sink.removeAll()
     sink.limit = block.head.frameBytes
-    sink.reserve(min(block.head.frameBytes, made.count * 1024))
+    sink.reserve(min(block.head.frameBytes, made.count * (payloads ? 1024 : 256)))
     starts.removeAll(keepingCapacity: true)
     firstEvent = made.lowerBound
     streams.removeAll()

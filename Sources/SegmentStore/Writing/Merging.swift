@@ -52,6 +52,28 @@ extension SegmentStore {
 
   private func dueForMerging() -> MergeWindow? {
     guard options.mergeFactor >= 2 else { return nil }
+    let limits = mergeLimits
+    let (handles, segments) = mergeCandidates()
+    guard let range = MergePlan.next(segments, limits) else { return nil }
+    let tiers = MergePlan.Tiers(limits)
+    return MergeWindow(
+      handles: Array(handles[range]), load: segments[range].reduce(0) { $0 + tiers.load($1) })
+  }
+
+  /// Whether sealing, which is more urgent, has put off merging for so long that segments would become ever more.
+  ///
+  /// False where nothing can be merged, or merging failed a moment ago: waiting for it would not help.
+  var isCrowded: Bool {
+    guard options.mergeFactor >= 2, mergeRetry.withLock({ $0.isOver }) else { return false }
+    if lock.withLock({ state.segments.count }) <= options.mergeBacklogMax { return false }
+    let limits = mergeLimits
+    let segments = mergeCandidates().segments
+    return MergePlan.growingCount(segments, limits) > options.mergeBacklogMax
+      && MergePlan.next(segments, limits) != nil
+  }
+
+  /// All segments by ordinal, and as the plan sees them.
+  private func mergeCandidates() -> (handles: [SegmentHandle], segments: [MergePlan.Segment]) {
     let (handles, quarantined, names) = lock.withLock { (state.segments, state.quarantined, state.notedAside) }
     let noted = names.map { DirectoryLayout.segmentRange($0) ?? Int64.min...Int64.max }
     let aside = quarantined.map(\.firstOrdinal).sorted()
@@ -68,11 +90,7 @@ extension SegmentStore {
       segments.append(segment)
       previous = row.firstOrdinal
     }
-    let limits = mergeLimits
-    guard let range = MergePlan.next(segments, limits) else { return nil }
-    let tiers = MergePlan.Tiers(limits)
-    return MergeWindow(
-      handles: Array(handles[range]), load: segments[range].reduce(0) { $0 + tiers.load($1) })
+    return (handles, segments)
   }
 
   private var mergeLimits: MergePlan.Limits {
@@ -118,6 +136,33 @@ struct MergeRetry {
   mutating func failed() {
     failures = min(failures + 1, 7)
     next = Instant.now.advanced(bySeconds: 5 * Double(1 << failures))
+  }
+}
+
+/// How much may be sealed in the middle of a merge.
+///
+/// Sealing is more urgent: ingest waits for it when it falls behind. But where it is always behind, merges would never
+/// end, and segments become ever more. So once too many wait, one hot file is sealed while two segments are merged: ingest
+/// waits no longer than for that, and segments become fewer all the same.
+struct SealPace {
+  private let step: Int
+  private var isCrowded: Bool
+  private var next: Int
+
+  init(inputs: Int, events: Int, isCrowded: Bool) {
+    step = max(1, events / max(1, inputs / 2))
+    self.isCrowded = isCrowded
+    next = step
+  }
+
+  var filesAtOnce: Int { isCrowded ? 1 : .max }
+
+  /// - Parameter done: events that the merge has come to.
+  func allowsSealing(after done: Int) -> Bool { !isCrowded || done >= next }
+
+  mutating func sealed(after done: Int, isCrowded: Bool) {
+    self.isCrowded = isCrowded
+    next = done + step
   }
 }
 
@@ -217,17 +262,19 @@ final class Merge {
 
   private func write(to path: String) throws(StoreError) -> MergedSegment {
     let writer = try SegmentWriter(path: path, files: store.fileSystem)
-    let content = MergeContent(inputs, to: writer, late: late) { [store, isInterruptible] () throws(StoreError) in
+    let expected = inputs.reduce(0) { $0 + $1.handle.row.eventCount + $1.handle.row.reportCount }
+    var pace = SealPace(inputs: inputCount, events: expected, isCrowded: store.isCrowded)
+    let content = MergeContent(inputs, to: writer, late: late) { [store, isInterruptible] (done) throws(StoreError) in
       if isInterruptible && store.sealer.isStopping {
         throw StoreError(.closed, "the store is closing", hint: "")
       }
-      // Sealing is more urgent: ingest waits for it when it falls behind.
-      if store.sealer.takeWork() { store.sealAllFrozen() }
+      guard pace.allowsSealing(after: done), store.sealer.takeWork() else { return }
+      store.sealFrozen(most: pace.filesAtOnce)
+      pace.sealed(after: done, isCrowded: store.isCrowded)
     }
     try content.write()
     writtenCount = content.writtenCount
     droppedCount = content.dropped.reduce(0) { $0 + $1.values.reduce(0, +) }
-    let expected = inputs.reduce(0) { $0 + $1.handle.row.eventCount + $1.handle.row.reportCount }
     guard content.writtenCount + droppedCount == expected else {
       throw StoreError(
         .inputOutput,

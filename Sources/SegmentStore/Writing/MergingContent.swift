@@ -77,22 +77,22 @@ final class MergeContent {
   private let inputs: [MergeInput]
   private let writer: SegmentWriter
   private let late: MergedLateness
-  private let pause: () throws(StoreError) -> Void
+  private let pause: (Int) throws(StoreError) -> Void
   /// Traces with parts in several inputs that are written.
   private var done: Set<Identifier> = []
   private var openTrace: Identifier?
   private var isOpen = false
   private var lastTraceless: Int64 = 0
-  private var eventsSincePause = 0
+  private var addedCount = 0
   private(set) var writtenCount = 0
   /// By input and source: events that were left out.
   private(set) var dropped: [[UInt32: Int]]
   private(set) var figures = SourceFigures()
 
-  /// - Parameter pause: called every few events: does what is more urgent, and throws to give up.
+  /// - Parameter pause: called every few events with how many there were: does what is more urgent, and throws to give up.
   init(
     _ inputs: [MergeInput], to writer: SegmentWriter, late: MergedLateness,
-    pause: @escaping () throws(StoreError) -> Void
+    pause: @escaping (Int) throws(StoreError) -> Void
   ) {
     self.inputs = inputs
     self.writer = writer
@@ -217,11 +217,8 @@ final class MergeContent {
   }
 
   private func add(_ event: EventView, _ number: Int, causeOrdinal: Int64? = nil) throws(StoreError) {
-    eventsSincePause += 1
-    if eventsSincePause >= 64 {
-      eventsSincePause = 0
-      try pause()
-    }
+    addedCount += 1
+    if addedCount & 63 == 0 { try pause(addedCount) }
     let source = event.sourceIndex
     if !inputs[number].expired.isEmpty, inputs[number].expired.contains(source) {
       dropped[number][source, default: 0] += 1

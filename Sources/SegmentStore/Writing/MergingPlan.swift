@@ -47,6 +47,12 @@ enum MergePlan {
     return growing.count > limits.growingMax ? growing.lightest(limits.factor) : nil
   }
 
+  /// Segments that are not yet of the size at which they are left alone.
+  static func growingCount(_ segments: [Segment], _ limits: Limits) -> Int {
+    let tiers = Tiers(limits)
+    return segments.count { $0.isUsable && tiers.tier(of: tiers.load($0)) < tiers.last }
+  }
+
   /// Sizes at which tiers begin, ascending; the last tier is that of segments that are never merged again.
   struct Tiers {
     let bounds: [Int]

@@ -18,9 +18,13 @@ extension SegmentStore {
 
   private static let bytesWorthReturning = 32 << 20
 
-  /// Seals every hot file but the one that is written. Runs on the sealer's thread.
-  func sealAllFrozen() {
+  /// Seals hot files, the oldest first, but not the one that is written. Runs on the sealer's thread.
+  ///
+  /// Ends before the last of them, and asks to be called again, when `most` were sealed or too many segments wait to be
+  /// merged, which is up to the caller.
+  func sealFrozen(most: Int = .max) {
     var sealedBytes = 0
+    var count = 0
     while !sealer.isStopping {
       let next = lock.withLock { state.generations.count > 1 ? state.generations[0] : nil }
       guard let generation = next else {
@@ -35,6 +39,7 @@ extension SegmentStore {
         sealedBytes += generation.index.rawBytes
         figures.withLock { $0.seals.add(Instant.now.nanoseconds - start.nanoseconds) }
         sealer.sealedOne()
+        count += 1
       } catch {
         if error.code == .closed { return sealer.finished(error) }
         figures.withLock { figures in
@@ -44,6 +49,10 @@ extension SegmentStore {
         log.limitedWarning("store", "\(generation.file.path) cannot be sealed, and stays as it is: \(error)")
         sealer.finished(error)
         return
+      }
+      if lock.withLock({ state.generations.count }) > 1, count >= most || isCrowded {
+        sealer.finished(nil)
+        return sealer.wake()
       }
     }
     sealer.finished(nil)
