@@ -41,6 +41,11 @@ public struct Identifier: Hashable, Sendable {
     }
   }
 
+  /// The UUID; nil for a text.
+  public var uuid: IdentifierKey? {
+    if case .uuid(let key) = storage { key } else { nil }
+  }
+
   public var isUUID: Bool {
     if case .uuid = storage { true } else { false }
   }
@@ -93,8 +98,10 @@ extension Identifier: CustomStringConvertible, Comparable {
     }
   }
 
+  /// Writes a UUID as shown. Complexity: O(1).
+  ///
   /// - Precondition: `shown` has 36 bytes.
-  private static func writeDashed(_ key: IdentifierKey, to shown: UnsafeMutableRawBufferPointer) {
+  public static func writeDashed(_ key: IdentifierKey, to shown: UnsafeMutableRawBufferPointer) {
     precondition(shown.count == 36, "a dashed UUID has 36 bytes")
     let first = hexDigits(UInt32(truncatingIfNeeded: key.high >> 32))
     let second = hexDigits(UInt32(truncatingIfNeeded: key.high))

@@ -3,18 +3,18 @@
 /// Looked up several times for each event of a trace: open addressing over the bytes, no allocation for a known name.
 public struct NameTable: Sendable {
   /// Of all names, back to back: a trace has dozens, which are written as JSON and never were a `String` on the way.
-  private var bytes: [UInt8] = []
+  @usableFromInline internal var bytes: [UInt8] = []
   /// By number; the first is the empty name.
-  private var known: [Known] = [Known(end: 0, hash: 0)]
+  @usableFromInline internal var known: [Known] = [Known(end: 0, hash: 0)]
   /// Numbers; 0 is a free place, for the empty name is never looked up here.
   private var slots: [UInt32] = []
   /// Names that were asked for lately, by their ends: most questions repeat one of them, and are answered without a hash
   /// of the whole name. Names that share a place push each other out; nothing depends on who is there.
   private var recent: [Recent] = []
 
-  private struct Known {
+  @usableFromInline internal struct Known: Sendable {
     /// Where the name ends in `bytes`; it begins where the one before ends.
-    var end: Int
+    @usableFromInline var end: Int
     var hash: UInt32
   }
 
@@ -37,11 +37,13 @@ public struct NameTable: Sendable {
   }
 
   /// The name as it was given. The bytes must not escape.
-  @inline(__always) public func withBytes<R>(of index: UInt32, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-    unsafe bytes.withUnsafeBytes { all in unsafe body(UnsafeRawBufferPointer(rebasing: all[range(Int(index))])) }
+  @inlinable @inline(__always) public func withBytes<R>(of index: UInt32, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    unsafe bytes.withUnsafeBufferPointer { all in
+      unsafe body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: all[range(Int(index))])))
+    }
   }
 
-  @inline(__always) private func range(_ number: Int) -> Range<Int> {
+  @inlinable @inline(__always) internal func range(_ number: Int) -> Range<Int> {
     (number == 0 ? 0 : known[number - 1].end)..<known[number].end
   }
 
@@ -91,10 +93,12 @@ public struct NameTable: Sendable {
     return name.withUTF8 { unsafe intern(UnsafeRawBufferPointer($0)) }
   }
 
-  private func isSame(_ number: Int, _ name: UnsafeRawBufferPointer) -> Bool {
+  @inline(__always) private func isSame(_ number: Int, _ name: UnsafeRawBufferPointer) -> Bool {
     let range = range(number)
     if range.count != name.count { return false }
-    return unsafe bytes.withUnsafeBytes { unsafe Self.isSame(UnsafeRawBufferPointer(rebasing: $0[range]), name) }
+    return unsafe bytes.withUnsafeBufferPointer {
+      unsafe Self.isSame(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[range])), name)
+    }
   }
 
   /// - Precondition: they have one length. By words, the last of which may overlap the one before it.
@@ -103,7 +107,10 @@ public struct NameTable: Sendable {
       unsafe a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
         != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
     }
-    guard a.count >= 8 else { return unsafe a.elementsEqual(b) }
+    guard a.count >= 8 else {
+      for index in 0..<a.count where unsafe a[index] != b[index] { return false }
+      return true
+    }
     var offset = 0
     while offset + 8 <= a.count {
       if differs(at: offset) { return false }

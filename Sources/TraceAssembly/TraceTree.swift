@@ -84,7 +84,10 @@ public struct TraceTree: Sendable {
   public var count: Int { order.count }
   public var places: Range<Int> { 0..<order.count }
 
-  public func record(at place: Int) -> TraceRecord { contents.records[Int(order[place])] }
+  public func record(at place: Int) -> TraceRecord { contents.records[recordNumber(at: place)] }
+
+  /// Which of `contents.records` it is: for those who read some fields of many, each without a copy of the record.
+  public func recordNumber(at place: Int) -> Int { Int(order[place]) }
 
   /// The place of the parent; nil for a top (root, orphan, or the top of a cycle).
   public func parent(at place: Int) -> Int? { parents[place] < 0 ? nil : Int(parents[place]) }
@@ -97,7 +100,7 @@ public struct TraceTree: Sendable {
   /// Created minus created of the parent, in nanoseconds, held at the bounds; nil for a top.
   public func reactionLatency(at place: Int) -> Int64? {
     guard let parent = parent(at: place) else { return nil }
-    return record(at: place).created.since(record(at: parent).created)
+    return contents.records[recordNumber(at: place)].created.since(contents.records[recordNumber(at: parent)].created)
   }
 
   /// The event and everything below it.

@@ -12,8 +12,8 @@ extension JSONWriter {
 
   mutating func identifier(_ identifier: Identifier?) {
     guard let identifier else { return null() }
-    if identifier.isUUID {
-      unsafe identifier.withShownBytes { unsafe string(plain: $0) }
+    if let uuid = identifier.uuid {
+      unsafe string(plainCount: 36) { unsafe Identifier.writeDashed(uuid, to: $0) }
     } else {
       unsafe identifier.withShownBytes { unsafe string($0) }
     }

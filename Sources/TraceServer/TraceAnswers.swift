@@ -160,48 +160,53 @@ extension JSONWriter {
     _ place: Int, _ cached: CachedTree, _ whole: TracePayloads?, _ some: [Int64: StoredEvent]
   ) {
     let tree = cached.tree
-    let record = tree.record(at: place)
-    object { json in
-      json.key(plain: "id")
-      json.identifier(record.id)
-      json.key(plain: "type")
-      unsafe tree.contents.names.withBytes(of: record.type) { unsafe json.string($0) }
-      json.key(plain: "stream")
-      json.name(record.stream, tree.contents.names)
-      json.key(plain: "revision")
-      if record.revision < 0 { json.null() } else { json.int(Int(record.revision)) }
-      json.key(plain: "source")
-      unsafe tree.contents.names.withBytes(of: record.source) { unsafe json.string($0) }
-      json.position(record.position, ordinal: record.ordinal)
-      json.key(plain: "createdAt")
-      json.time(nanoseconds: record.created.nanoseconds)
-      json.key(plain: "causationId")
-      json.identifier(record.cause)
-      json.key(plain: "causeKind")
-      json.string(tree.causeKind(at: place).rawValue)
-      json.key(plain: "parentId")
-      json.identifier(tree.parent(at: place).map { tree.record(at: $0).id })
-      json.key(plain: "depth")
-      json.int(tree.depth(at: place))
-      json.key(plain: "service")
-      json.name(record.service, tree.contents.names)
-      json.key(plain: "handler")
-      json.name(record.handler, tree.contents.names)
-      json.key(plain: "failed")
-      json.bool(record.failure != .none)
-      json.key(plain: "reactionLatencySeconds")
-      if let latency = tree.reactionLatency(at: place) { json.decimal(billionths: latency) } else { json.null() }
-      json.key(plain: "schemaVersion")
-      json.name(record.schemaVersion, tree.contents.names)
-      json.key(plain: "onCriticalPath")
-      json.bool(cached.isCritical(place))
-      json.warnings(tree.warnings(at: place).map { AnswerWarning(code: $0.code.rawValue, message: $0.message) })
-      if let whole {
-        unsafe whole.forEachPayload(ofOrdinal: record.ordinal) { unsafe json.payload($0, $1, isJSON: $2) }
-      } else if !some.isEmpty, let stored = some[record.ordinal] {
-        json.payload("data", stored.data)
-        json.payload("metadata", stored.metadata)
-      }
+    // Handed over where it lies: a copy of the record holds and lets go what its identifiers are made of.
+    object { $0.members(of: tree.contents.records[tree.recordNumber(at: place)], place, cached, whole, some) }
+  }
+
+  private mutating func members(
+    of record: TraceRecord, _ place: Int, _ cached: CachedTree, _ whole: TracePayloads?, _ some: [Int64: StoredEvent]
+  ) {
+    let tree = cached.tree
+    key(plain: "id")
+    identifier(record.id)
+    key(plain: "type")
+    unsafe tree.contents.names.withBytes(of: record.type) { unsafe string($0) }
+    key(plain: "stream")
+    name(record.stream, tree.contents.names)
+    key(plain: "revision")
+    if record.revision < 0 { null() } else { int(Int(record.revision)) }
+    key(plain: "source")
+    unsafe tree.contents.names.withBytes(of: record.source) { unsafe string($0) }
+    position(record.position, ordinal: record.ordinal)
+    key(plain: "createdAt")
+    time(nanoseconds: record.created.nanoseconds)
+    key(plain: "causationId")
+    identifier(record.cause)
+    key(plain: "causeKind")
+    string(tree.causeKind(at: place).rawValue)
+    key(plain: "parentId")
+    identifier(tree.parent(at: place).map { tree.contents.records[tree.recordNumber(at: $0)].id })
+    key(plain: "depth")
+    int(tree.depth(at: place))
+    key(plain: "service")
+    name(record.service, tree.contents.names)
+    key(plain: "handler")
+    name(record.handler, tree.contents.names)
+    key(plain: "failed")
+    bool(record.failure != .none)
+    key(plain: "reactionLatencySeconds")
+    if let latency = tree.reactionLatency(at: place) { decimal(billionths: latency) } else { null() }
+    key(plain: "schemaVersion")
+    name(record.schemaVersion, tree.contents.names)
+    key(plain: "onCriticalPath")
+    bool(cached.isCritical(place))
+    warnings(tree.warnings(at: place).map { AnswerWarning(code: $0.code.rawValue, message: $0.message) })
+    if let whole {
+      unsafe whole.forEachPayload(ofOrdinal: record.ordinal) { unsafe payload($0, $1, isJSON: $2) }
+    } else if !some.isEmpty, let stored = some[record.ordinal] {
+      payload("data", stored.data)
+      payload("metadata", stored.metadata)
     }
   }
 

@@ -10,13 +10,14 @@ final class CachedTree: Sendable {
   let snapshot: Int64
   private let plain: TraceRows
   private let folded = Locked<TraceRows?>(nil)
-  private let critical: Set<Int>
+  /// Ascending.
+  private let critical: [Int]
 
   init(tree: TraceTree, snapshot: Int64) {
     self.tree = tree
     self.snapshot = snapshot
     plain = TraceRows(tree)
-    critical = Set(tree.criticalPath)
+    critical = tree.criticalPath.sorted()
   }
 
   func rows(folding: Bool) -> TraceRows {
@@ -28,7 +29,17 @@ final class CachedTree: Sendable {
   }
 
   /// The event lies on the path to the one that was created last.
-  func isCritical(_ place: Int) -> Bool { critical.contains(place) }
+  ///
+  /// Complexity: O(log path).
+  func isCritical(_ place: Int) -> Bool {
+    var low = 0
+    var high = critical.count
+    while low < high {
+      let middle = (low + high) / 2
+      if critical[middle] < place { low = middle + 1 } else { high = middle }
+    }
+    return low < critical.count && critical[low] == place
+  }
 }
 
 /// Reads and assembles traces, and keeps large ones for the pages that follow. How many are read at once, the gate of

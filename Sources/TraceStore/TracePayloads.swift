@@ -22,11 +22,10 @@ public struct TracePayloads: Sendable {
   public mutating func append(_ event: EventView) {
     let ordinal = event.ordinal
     if let last = entries.last, last.ordinal > ordinal { isSorted = false }
-    if entries.isEmpty {
-      // Most traces are within that.
-      bytes.reserveCapacity(16 << 10)
-      entries.reserveCapacity(32)
-    }
+    // Most traces are within the first room; it is copied when it grows, so that it grows by much.
+    if entries.isEmpty { entries.reserveCapacity(64) }
+    let wanted = unsafe bytes.count + event.metadata.count + event.data.count
+    if wanted > bytes.capacity { bytes.reserveCapacity(max(wanted, 64 << 10, bytes.capacity * 4)) }
     unsafe entries.append(
       Entry(
         ordinal: ordinal, start: bytes.count, metadataCount: event.metadata.count, dataCount: event.data.count,

@@ -153,6 +153,18 @@
     put(0x22)
   }
 
+  /// Text of ASCII that needs no escapes, in quotes: `write` puts it into its room of `count` bytes, all of them.
+  @inlinable @inline(__always) public mutating func string(
+    plainCount count: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    separate(count + 2)
+    let room = unsafe start + filled
+    unsafe room[0] = 0x22
+    unsafe write(UnsafeMutableRawBufferPointer(start: room + 1, count: count))
+    unsafe room[count + 1] = 0x22
+    advance(count + 2)
+  }
+
   // MARK: Numbers, times, and the rest
 
   public mutating func int(_ value: some BinaryInteger) {

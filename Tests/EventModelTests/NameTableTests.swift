@@ -23,6 +23,27 @@ import TestSupport
     #expect(table.names.count == expected.count)
   }
 
+  @Test func `records name what their events do, whatever kinds came between`() throws {
+    var random = SeededRandom(seed: 72)
+    var table = NameTable()
+    // Few letters and lengths: kinds that are the same bytes with other borders, that share their ends, or are empty.
+    func name() -> String {
+      let length = random.oneIn(4) ? 0 : random.oneIn(100) ? 8_192 : Int.random(in: 1..<14, using: &random)
+      return String((0..<length).map { _ in random.oneIn(20) ? "b" : "a" })
+    }
+    for number in 0..<2_000 {
+      let event = TestEvent(
+        "e\(number)", stream: name(), type: "t" + name().dropFirst(), service: name(), handler: name(),
+        schemaVersion: name())
+      var batch = EventBatch()
+      event.append(to: &batch)
+      let record = batch.withEvent(at: 0) { TraceRecord($0, source: 0, names: &table) }
+      let named = [record.stream, record.type, record.service, record.handler, record.schemaVersion].map { table[$0] }
+      try #require(named == [event.stream, event.type, event.service, event.handler, event.schemaVersion])
+    }
+    #expect(Set(table.names).count == table.count)
+  }
+
   @Test func `names differ by length, by a byte in the middle, and by NUL bytes`() {
     let names = [
       "\0", "\0\0", "a", "a\0", "\0a", "12345678", "123456780", "0123456789abcdef", "0123456789abcdeg",

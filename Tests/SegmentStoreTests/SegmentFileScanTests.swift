@@ -154,4 +154,61 @@ import TraceStore
       #expect(found.map(\.frame) == places.map { plan.frame($0) })
     }
   }
+
+  /// Many traces in one stream, which is in every block; one of them has a name, an event id and a cause of its own.
+  private func withStreamEverywhere(_ names: [String]) -> SegmentPlan {
+    var random = SeededRandom(seed: 78)
+    var plan = SegmentPlan()
+    for number in 0..<600 {
+      let name = number == 300 ? names[0] : SegmentPlan.uuid(&random)
+      for place in 0..<10 {
+        var event = TestEvent(SegmentPlan.uuid(&random), stream: "everywhere", at: Int64(plan.events.count))
+        if number == 300 && place == 5 { event.id = names[1] }
+        event.correlation = name
+        event.cause = number == 300 && place == 7 ? names[2] : nil
+        event.data = "{\"text\":\"\(String(repeating: "y", count: 700))\"}"
+        plan.add(event, trace: name)
+      }
+    }
+    plan.fillExtras(&random)
+    return plan
+  }
+
+  @Test func `what looks like a stream of many blocks costs none of these`() throws {
+    var random = SeededRandom(seed: 79)
+    let draft = try open(withStreamEverywhere((0..<3).map { _ in SegmentPlan.uuid(&random) }))
+    let stream = unsafe Array("everywhere".utf8).withUnsafeBytes { unsafe IdentifierKey.hashing($0) }
+    func place(_ kind: IndexKind, _ key: IdentifierKey) -> IndexPlace {
+      IndexPlace(hash: indexHash(kind, key), chunkCount: draft.indexChunkCount)
+    }
+    let wanted = place(.stream, stream)
+    let alike = [IndexKind.correlation, .eventID, .outsideCause].map { kind in
+      while true {
+        let key = IdentifierKey(high: random.next() | 1, low: random.next())
+        let found = place(kind, key)
+        if found.chunk == wanted.chunk, found.place == wanted.place { return Identifier(uuid: key) }
+      }
+    }
+    let plan = withStreamEverywhere(alike.map(\.description))
+    func look(
+      _ kind: IndexKind, _ identifier: Identifier, expecting places: [Int], _ find: (SegmentReader) throws -> [[UInt8]]
+    ) throws {
+      let reader = try open(plan)
+      try #require(reader.indexChunkCount == draft.indexChunkCount)
+      let all = try reader.candidates(kind, identifier.key)
+      #expect(all.count > 30)
+      #expect(try find(reader) == places.map { plan.frame($0) })
+      #expect(all.filter { reader.cachedBlock($0) != nil }.count <= 2)
+    }
+    let group = try #require(plan.groups.first { $0.0 == alike[0].description }).1
+    try look(.correlation, alike[0], expecting: group) { reader in
+      try collect { (body) throws(StoreError) in try reader.forEachEvent(ofTrace: alike[0], body) }.map(\.frame)
+    }
+    try look(.eventID, alike[1], expecting: [group[5]]) { reader in
+      try collect { (body) throws(StoreError) in try reader.forEachEvent(withID: alike[1], body) }.map(\.frame)
+    }
+    try look(.outsideCause, alike[2], expecting: [group[7]]) { reader in
+      try collect { (body) throws(StoreError) in try reader.forEachEvent(causedByOutside: alike[2], body) }.map(\.frame)
+    }
+  }
 }

@@ -92,14 +92,16 @@ public final class DataDecoder {
   private static func isByOrdinal(_ order: [Int32], _ ordinals: [Int64]) -> Bool {
     // As many places as events, and no ordinal twice: each event once.
     guard order.count == ordinals.count else { return false }
-    var last: Int64?
-    for place in order {
-      guard ordinals.indices.contains(Int(place)) else { return false }
-      let ordinal = ordinals[Int(place)]
-      if let last, ordinal <= last { return false }
-      last = ordinal
+    return unsafe ordinals.withUnsafeBufferPointer { ordinals in
+      var last: Int64?
+      for place in order {
+        guard place >= 0, Int(place) < ordinals.count else { return false }
+        let ordinal = unsafe ordinals[Int(place)]
+        if let last, ordinal <= last { return false }
+        last = ordinal
+      }
+      return true
     }
-    return true
   }
 
   private static func majors(
@@ -107,23 +109,35 @@ public final class DataDecoder {
   ) throws(BlockError) -> [UInt64] {
     let slope = try columns.signed()
     let residuals = try numbers(&columns, &raw, head.eventCount)
-    var values = residuals
     let order =
       isByOrdinal(known, head.ordinals)
       ? known : unsafe head.ordinals.withUnsafeBufferPointer { unsafe EventOrder.sorted($0) }
-    var guesses = PositionGuesses()
-    for (step, place) in order.enumerated() {
-      let kind = head.kinds[Int(place)]
-      let source =
-        kind & BlockHead.localKindFlag != 0
-        ? head.localKinds[Int(kind & ~BlockHead.localKindFlag)].sourceIndex : kinds.sources[Int(kind)]
-      let ordinal = head.ordinals[Int(place)]
-      let major =
-        guesses.expected(source, ordinal, slope) &+ UInt64(bitPattern: unzigzag(residuals[step]))
-      guesses.note(major, ordinal)
-      values[Int(place)] = major
+    precondition(order.count == head.eventCount && residuals.count == order.count, "each event once")
+    return unsafe head.ordinals.withUnsafeBufferPointer { ordinals in
+      unsafe residuals.withUnsafeBufferPointer { residuals in
+        unsafe [UInt64](unsafeUninitializedCapacity: order.count) { values, filled in
+          // Each place below the count comes once, so that every value is written.
+          var guesses = PositionGuesses()
+          var step = 0
+          for place in order {
+            let place = Int(place)
+            let ordinal = unsafe ordinals[place]
+            let expected = guesses.expected(source(of: place, head, kinds), ordinal, slope)
+            let major = unsafe expected &+ UInt64(bitPattern: unzigzag(residuals[step]))
+            guesses.note(major, ordinal)
+            unsafe values[place] = major
+            step &+= 1
+          }
+          filled = order.count
+        }
+      }
     }
-    return values
+  }
+
+  @inline(__always) private static func source(of event: Int, _ head: BlockHead, _ kinds: SegmentKinds) -> UInt32 {
+    let kind = head.kinds[event]
+    return kind & BlockHead.localKindFlag != 0
+      ? head.localKinds[Int(kind & ~BlockHead.localKindFlag)].sourceIndex : kinds.sources[Int(kind)]
   }
 }
 

@@ -173,38 +173,53 @@ extension BlockEncoder {
 }
 
 /// The last position of each source while positions are read or written in the order of ordinals.
+///
+/// That of the source which is asked for now lies beside the lists: most events are of the one before.
 struct PositionGuesses {
   static let sourceCountMax = 16
   private var sources: ContiguousArray<UInt32> = []
   private var majors: ContiguousArray<UInt64> = []
   private var ordinals: ContiguousArray<Int64> = []
-  private var current = 0
+  private var current = -1
+  private var source: UInt32 = 0
+  private var major: UInt64 = 0
+  private var ordinal: Int64 = 0
 
   /// `note` must follow.
   @inline(__always) mutating func expected(_ source: UInt32, _ ordinal: Int64, _ slope: Int64) -> UInt64 {
-    if current < sources.count, sources[current] == source { return guess(ordinal, slope) }
-    if let known = sources.firstIndex(of: source) {
-      current = known
-      return guess(ordinal, slope)
-    }
-    if sources.count == Self.sourceCountMax {
-      // The last place is shared by all further sources.
-      current = Self.sourceCountMax - 1
-      return guess(ordinal, slope)
-    }
-    current = sources.count
-    sources.append(source)
-    majors.append(0)
-    ordinals.append(ordinal)
-    return 0
-  }
-
-  @inline(__always) private func guess(_ ordinal: Int64, _ slope: Int64) -> UInt64 {
-    majors[current] &+ UInt64(bitPattern: HeadCoding.predicted(slope, ordinal &- ordinals[current]))
+    if source != self.source || current < 0, turn(to: source) { return 0 }
+    return major &+ UInt64(bitPattern: HeadCoding.predicted(slope, ordinal &- self.ordinal))
   }
 
   @inline(__always) mutating func note(_ major: UInt64, _ ordinal: Int64) {
-    majors[current] = major
-    ordinals[current] = ordinal
+    self.major = major
+    self.ordinal = ordinal
+  }
+
+  /// - Returns: whether nothing was noted for the source.
+  @inline(never) private mutating func turn(to wanted: UInt32) -> Bool {
+    if current >= 0 {
+      majors[current] = major
+      ordinals[current] = ordinal
+    }
+    let isNew: Bool
+    if let known = sources.firstIndex(of: wanted) {
+      current = known
+      isNew = false
+    } else if sources.count == Self.sourceCountMax {
+      // The last place is shared by all further sources.
+      current = Self.sourceCountMax - 1
+      isNew = false
+    } else {
+      current = sources.count
+      sources.append(wanted)
+      majors.append(0)
+      ordinals.append(0)
+      isNew = true
+    }
+    source = sources[current]
+    major = majors[current]
+    ordinal = ordinals[current]
+    return isNew
   }
 }

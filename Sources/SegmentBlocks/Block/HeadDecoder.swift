@@ -251,14 +251,23 @@ public final class HeadDecoder {
     let slope = try columns.signed()
     try readNumbers(&columns, &raw, created.count)
     order = unsafe created.withUnsafeBufferPointer { unsafe EventOrder.sorted($0) }
-    var ordinals = [Int64](repeating: 0, count: created.count)
-    var last = created[Int(order[0])]
-    for (step, place) in order.enumerated() {
-      let time = created[Int(place)]
-      ordinal = ordinal &+ HeadCoding.predicted(slope, time &- last) &+ unzigzag(numbers[step])
-      last = time
-      ordinals[Int(place)] = ordinal
+    // Each place comes once, so that every ordinal is written.
+    let order = self.order
+    return unsafe created.withUnsafeBufferPointer { created in
+      unsafe numbers.withUnsafeBufferPointer { numbers in
+        unsafe [Int64](unsafeUninitializedCapacity: created.count) { ordinals, filled in
+          var last = unsafe created[Int(order[0])]
+          var step = 0
+          for place in order {
+            let time = unsafe created[Int(place)]
+            ordinal = unsafe ordinal &+ HeadCoding.predicted(slope, time &- last) &+ unzigzag(numbers[step])
+            last = time
+            unsafe ordinals[Int(place)] = ordinal
+            step &+= 1
+          }
+          filled = created.count
+        }
+      }
     }
-    return ordinals
   }
 }

@@ -140,7 +140,8 @@ extension SegmentReader {
     _ trace: Identifier, _ conditions: HeadConditions, into outline: inout TraceOutline
   ) throws(StoreError) {
     let key = trace.key
-    for number in try candidates(ofTrace: { $0 == trace }, key) {
+    let numbers = try candidates(ofTrace: { $0 == trace }, key)
+    for number in numbers where try deserves(trace, block: number, of: numbers) {
       if hasHeads, trace.isUUID, cachedBlock(number) == nil {
         let metByKind = conditions.metByKind(of: self, try kinds())
         let head = try self.head(of: number, withOrdinals: false)

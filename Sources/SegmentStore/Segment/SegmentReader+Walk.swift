@@ -6,11 +6,16 @@ import TraceStore
 
 extension SegmentReader {
   /// Every event whose id has this key, in the order of blocks.
+  ///
+  /// - Parameter identifier: which of those that share the key, if others need not come.
   func forEachEvent(
-    withIDKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+    withIDKey key: IdentifierKey, of identifier: Identifier? = nil,
+    _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) {
     guard mayContain(eventID: key) else { return }
-    for number in try candidates(.eventID, key) {
+    let numbers = try candidates(.eventID, key)
+    for number in numbers {
+      if let identifier, try !deserves(identifier, block: number, of: numbers) { continue }
       let block = try self.block(number)
       let next = try walk(
         block, find: { $0.events(withID: key, $1) }, where: { $0.idKey == key }, body)
@@ -33,11 +38,16 @@ extension SegmentReader {
   }
 
   /// Every event that names a cause with this key and is not in one trace with it; some others may come, too.
+  ///
+  /// - Parameter identifier: which of those that share the key, if others need not come.
   func forEachEvent(
-    causedByOutsideKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
+    causedByOutsideKey key: IdentifierKey, of identifier: Identifier? = nil,
+    _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) {
     guard mayContain(outsideCause: key) else { return }
-    for number in try candidates(.outsideCause, key) {
+    let numbers = try candidates(.outsideCause, key)
+    for number in numbers {
+      if let identifier, try !deserves(identifier, block: number, of: numbers) { continue }
       let block = try self.block(number)
       let next = try walk(
         block, find: { $0.events(withForeignCause: key, $1) }, where: { $0.causeKey == key }, body)

@@ -142,6 +142,26 @@ final class SegmentReader: Sendable {
     }
   }
 
+  /// More blocks than a key that looks alike to the index usually adds: one of these may be the key of a stream that is
+  /// in hundreds, and then it pays to ask each before it is inflated.
+  private static let blocksUnasked = 4
+
+  /// Whether a block that the index names has to be looked into for an event, a trace or a cause. Reads its row at most,
+  /// and that only if the index named many.
+  func deserves(_ identifier: Identifier, block number: Int, of numbers: [Int]) throws(StoreError) -> Bool {
+    guard numbers.count > Self.blocksUnasked, version > 1, let uuid = identifier.uuid, cachedBlock(number) == nil,
+      onlyTrace(ofBlock: number) == nil
+    else { return true }
+    return try cache.withWorkbench { (bench) throws(StoreError) in
+      try readTape(.dataTape, blocks[number - 1].dataStart, blocks[number - 1].dataBytes, bench)
+      do throws(BlockError) {
+        return unsafe try bench.row.withRawBytes { (row) throws(BlockError) in
+          unsafe try DataRow.mayHold(uuid, in: row, number: number)
+        }
+      } catch { throw blockError(number, error) }
+    }
+  }
+
   // MARK: Lookups
 
   /// Every event of a trace with the trace as stored, by ordinal. The views must not escape.
@@ -153,10 +173,13 @@ final class SegmentReader: Sendable {
   ) throws(StoreError) {
     let key = correlation.key
     guard mayContain(correlation: key) else { return }
-    for number in try candidates(ofTrace: { $0 == correlation }, key) {
+    let numbers = try candidates(ofTrace: { $0 == correlation }, key)
+    for number in numbers where try deserves(correlation, block: number, of: numbers) {
       let block = try self.block(number)
       for (index, run) in block.runs.enumerated() where run.key == key && run.trace == correlation {
         if try walk(block, index, payloads: payloads, body) == .stop { return }
+        // A trace begins once in a segment.
+        if !run.goesOn { return }
       }
     }
   }
@@ -166,7 +189,7 @@ final class SegmentReader: Sendable {
     withID id: Identifier, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) {
     let wanted = WantedIdentifier(id)
-    try forEachEvent(withIDKey: id.key) { (event, trace) throws(StoreError) in
+    try forEachEvent(withIDKey: id.key, of: id) { (event, trace) throws(StoreError) in
       wanted.isID(of: event) ? try body(event, trace) : .proceed
     }
   }
@@ -177,7 +200,7 @@ final class SegmentReader: Sendable {
     causedByOutside id: Identifier, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) {
     let wanted = WantedIdentifier(id)
-    try forEachEvent(causedByOutsideKey: id.key) { (event, trace) throws(StoreError) in
+    try forEachEvent(causedByOutsideKey: id.key, of: id) { (event, trace) throws(StoreError) in
       wanted.isCause(of: event) ? try body(event, trace) : .proceed
     }
   }
