@@ -207,8 +207,43 @@ import TraceStore
     try look(.eventID, alike[1], expecting: [group[5]]) { reader in
       try collect { (body) throws(StoreError) in try reader.forEachEvent(withID: alike[1], body) }.map(\.frame)
     }
+    // Who knows the key only is spared them, too: no identifier of these blocks is a text.
+    try look(.correlation, alike[0], expecting: group) { reader in
+      try collect { (body) throws(StoreError) in try reader.forEachEvent(ofTraceKey: alike[0].key, body) }.map(\.frame)
+    }
+    try look(.eventID, alike[1], expecting: [group[5]]) { reader in
+      try collect { (body) throws(StoreError) in try reader.forEachEvent(withIDKey: alike[1].key, body) }.map(\.frame)
+    }
     try look(.outsideCause, alike[2], expecting: [group[7]]) { reader in
       try collect { (body) throws(StoreError) in try reader.forEachEvent(causedByOutside: alike[2], body) }.map(\.frame)
     }
+  }
+
+  @Test(arguments: 1...6) func `no block is passed over that has what is looked for`(seed: Int) throws {
+    let plan =
+      seed <= 3
+      ? entangled(seed: UInt64(60 + seed))
+      : SegmentPlan.random(seed: UInt64(60 + seed), eventCount: 1_500, payloadBytes: 300)
+    let reader = try open(plan)
+    var forms: Set<Bool> = []
+    for zone in reader.blocks {
+      let block = try reader.readBlock(zone.number)
+      var wanted: [(IndexKind, Identifier)] = block.runs.compactMap { run in run.trace.map { (.correlation, $0) } }
+      _ = try reader.walkAll(block) { (event, _) throws(StoreError) in
+        wanted.append((.eventID, event.id))
+        if let cause = event.cause { wanted.append((.outsideCause, cause)) }
+        return .proceed
+      }
+      forms.formUnion(wanted.map(\.1.isUUID))
+      let many = Array(repeating: zone.number, count: 9)
+      for (kind, identifier) in wanted {
+        for known in [identifier, nil] {
+          let deserves = try reader.deserves(kind, identifier.key, known, block: zone.number, of: many)
+          #expect(deserves, "\(kind) \(identifier) in block \(zone.number)")
+        }
+      }
+    }
+    #expect(seed <= 3 || reader.blocks.count > 3 && forms == [false, true])
+    #expect(forms.contains(true))
   }
 }

@@ -61,6 +61,23 @@ public struct BlockHead: Sendable {
       + localKinds.reduce(256) { $0 + $1.nameBytes + 180 }
   }
 
+  /// Whether the trace of a run is a text and no UUID.
+  public var hasTextTraces: Bool { runs.contains { $0.traceKind == .text } }
+
+  /// Whether the id of an event is a text and no UUID.
+  ///
+  /// - Precondition: `table` is the one that the head was decoded with.
+  public func hasTextIDs(_ table: SegmentKinds) -> Bool {
+    kinds.indices.contains { !flags($0, table).contains(.idIsUUID) }
+  }
+
+  /// Whether the cause of an event is a text and no UUID.
+  ///
+  /// - Precondition: `table` is the one that the head was decoded with.
+  public func hasTextCauses(_ table: SegmentKinds) -> Bool {
+    kinds.indices.contains { parents[$0] != Parent.absent && !flags($0, table).contains(.causeIsUUID) }
+  }
+
   @inline(__always) func flags(_ event: Int, _ table: SegmentKinds) -> EventFrame.Flags {
     let kind = kinds[event]
     return kind & Self.localKindFlag != 0

@@ -122,11 +122,14 @@ public final class HeadDecoder {
     var edges = [UInt8](repeating: 0, count: eventCount)
     unsafe try parents.withUnsafeMutableBufferPointer { (parents) throws(BlockError) in
       unsafe try edges.withUnsafeMutableBufferPointer { (edges) throws(BlockError) in
-        // Runs cover the events from the first to the last, each once: every place is below `eventCount`.
+        // Runs cover the events from the first to the last, each once: every place is below `eventCount`. A copy of the
+        // cursor stays in registers.
+        var cursor = columns
+        defer { columns = cursor }
         for run in runs {
           var event = run.events.lowerBound
           while event < run.events.upperBound {
-            let code = try columns.varint()
+            let code = try cursor.varint()
             if code >= HeadCoding.Code.firstEvent {
               let value = code &- HeadCoding.Code.firstEvent
               unsafe parents[event] = try parent(of: event, in: run.events, value)
@@ -170,8 +173,12 @@ public final class HeadDecoder {
     var kinds = [UInt32](repeating: 0, count: parents.count)
     unsafe try kinds.withUnsafeMutableBufferPointer { (kinds) throws(BlockError) in
       unsafe try parents.withUnsafeBufferPointer { (parents) throws(BlockError) in
-        for event in 0..<parents.count {
-          unsafe kinds[event] = unsafe try kind(of: event, &columns, parents, kinds, table, localCount)
+        unsafe try table.withFollowers { (followers) throws(BlockError) in
+          var cursor = columns
+          for event in 0..<parents.count {
+            unsafe kinds[event] = unsafe try kind(of: event, &cursor, parents, kinds, followers, localCount)
+          }
+          columns = cursor
         }
       }
     }
@@ -181,13 +188,15 @@ public final class HeadDecoder {
   /// - Precondition: both buffers have a place for the event, and parents are events of the block.
   @inline(__always) private static func kind(
     of event: Int, _ columns: inout ByteCursor, _ parents: UnsafeBufferPointer<Int32>,
-    _ kinds: UnsafeMutableBufferPointer<UInt32>, _ table: SegmentKinds, _ localCount: Int
+    _ kinds: UnsafeMutableBufferPointer<UInt32>, _ followers: SegmentKinds.Followers, _ localCount: Int
   ) throws(BlockError) -> UInt32 {
     let code = try columns.varint()
     if code == 0 {
       let number = try columns.varint()
       if number == 0 { return BlockHead.localKindFlag | UInt32(try columns.count(max: localCount - 1)) }
-      guard number <= UInt64(table.kinds.count) else { throw .badPayload(reason: "a kind that the segment lacks") }
+      guard unsafe number <= UInt64(followers.kindCount) else {
+        throw .badPayload(reason: "a kind that the segment lacks")
+      }
       return UInt32(number - 1)
     }
     // An event whose cause comes behind it has no context: kinds are decoded in order.
@@ -197,7 +206,7 @@ public final class HeadDecoder {
       let kind = unsafe kinds[parent]
       if kind & BlockHead.localKindFlag == 0 { context = Int(kind) &+ 1 }
     }
-    guard let kind = table.follower(context: context, rank: code &- 1) else {
+    guard let kind = unsafe followers.follower(context: context, rank: code &- 1) else {
       throw .badPayload(reason: "a rank that the segment lacks")
     }
     return kind

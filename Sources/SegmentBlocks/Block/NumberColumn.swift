@@ -26,13 +26,16 @@ enum NumberColumn {
   ) throws(BlockError) {
     let low = Int(try columns.byte())
     guard low <= lowBytesMax else { throw ByteCursor.impossible }
+    // A copy stays in registers.
+    var cursor = columns
     if low == 0 {
-      for index in 0..<values.count { unsafe values[index] = try columns.varint() }
+      for index in 0..<values.count { unsafe values[index] = try cursor.varint() }
+      columns = cursor
       return
     }
     let bytes = unsafe try raw.slice(values.count * low)
     for index in 0..<values.count {
-      let high = try columns.varint()
+      let high = try cursor.varint()
       switch low {
       case 1: unsafe values[index] = unsafe high &<< 8 | UInt64(bytes[index])
       case 2: unsafe values[index] = unsafe high &<< 16 | UInt64(half(bytes, 2 &* index))
@@ -41,6 +44,7 @@ enum NumberColumn {
         unsafe values[index] = unsafe high &<< 24 | third | UInt64(half(bytes, 3 &* index))
       }
     }
+    columns = cursor
   }
 
   /// Two bytes of the raw part, in which all low bytes are.

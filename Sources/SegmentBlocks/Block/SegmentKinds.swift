@@ -66,11 +66,31 @@ public final class SegmentKinds: Sendable {
     memoryBytes = kinds.reduce(0) { $0 + 2 * $1.nameBytes + 220 } + all.count * 4 + 256
   }
 
-  /// The kind of a rank behind a context; nil if there is none.
-  @inline(__always) func follower(context: Int, rank: UInt64) -> UInt32? {
-    let start = Int(followerStarts[context])
-    let count = Int(followerStarts[context &+ 1]) &- start
-    guard rank < UInt64(count) else { return nil }
-    return followers[start &+ Int(rank)]
+  /// Which kind follows which, for tight loops. `@unsafe`: valid inside `withFollowers` only.
+  @unsafe struct Followers {
+    fileprivate let starts: UnsafeBufferPointer<Int32>
+    fileprivate let followers: UnsafeBufferPointer<UInt32>
+
+    var kindCount: Int { unsafe starts.count &- 2 }
+
+    /// The kind of a rank behind a context; nil if there is none.
+    ///
+    /// - Precondition: the context is 0, or a kind and 1: of these there are as many as `starts` has, but for the last.
+    @inline(__always) func follower(context: Int, rank: UInt64) -> UInt32? {
+      let start = unsafe Int(starts[context])
+      let count = unsafe Int(starts[context &+ 1]) &- start
+      guard rank < UInt64(count) else { return nil }
+      return unsafe followers[start &+ Int(rank)]
+    }
+  }
+
+  @inline(__always) func withFollowers(
+    _ body: (Followers) throws(BlockError) -> Void
+  ) throws(BlockError) {
+    unsafe try followerStarts.withUnsafeBufferPointer { (starts) throws(BlockError) in
+      unsafe try followers.withUnsafeBufferPointer { (followers) throws(BlockError) in
+        unsafe try body(Followers(starts: starts, followers: followers))
+      }
+    }
   }
 }

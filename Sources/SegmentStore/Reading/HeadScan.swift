@@ -141,7 +141,7 @@ extension SegmentReader {
   ) throws(StoreError) {
     let key = trace.key
     let numbers = try candidates(ofTrace: { $0 == trace }, key)
-    for number in numbers where try deserves(trace, block: number, of: numbers) {
+    for number in numbers where try deserves(.correlation, key, trace, block: number, of: numbers) {
       if hasHeads, trace.isUUID, cachedBlock(number) == nil {
         let metByKind = conditions.metByKind(of: self, try kinds())
         let head = try self.head(of: number, withOrdinals: false)

@@ -15,7 +15,7 @@ extension SegmentReader {
     guard mayContain(eventID: key) else { return }
     let numbers = try candidates(.eventID, key)
     for number in numbers {
-      if let identifier, try !deserves(identifier, block: number, of: numbers) { continue }
+      if try !deserves(.eventID, key, identifier, block: number, of: numbers) { continue }
       let block = try self.block(number)
       let next = try walk(
         block, find: { $0.events(withID: key, $1) }, where: { $0.idKey == key }, body)
@@ -29,7 +29,8 @@ extension SegmentReader {
     ofTraceKey key: IdentifierKey, _ body: (EventView, Identifier?) throws(StoreError) -> Walk
   ) throws(StoreError) {
     guard mayContain(correlation: key) else { return }
-    for number in try candidates(ofTrace: { $0.key == key }, key) {
+    let numbers = try candidates(ofTrace: { $0.key == key }, key)
+    for number in numbers where try deserves(.correlation, key, nil, block: number, of: numbers) {
       let block = try self.block(number)
       for (index, run) in block.runs.enumerated() where run.key == key && run.trace != nil {
         if try walk(block, index, body) == .stop { return }
@@ -47,7 +48,7 @@ extension SegmentReader {
     guard mayContain(outsideCause: key) else { return }
     let numbers = try candidates(.outsideCause, key)
     for number in numbers {
-      if let identifier, try !deserves(identifier, block: number, of: numbers) { continue }
+      if try !deserves(.outsideCause, key, identifier, block: number, of: numbers) { continue }
       let block = try self.block(number)
       let next = try walk(
         block, find: { $0.events(withForeignCause: key, $1) }, where: { $0.causeKey == key }, body)

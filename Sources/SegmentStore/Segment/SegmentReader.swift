@@ -142,26 +142,6 @@ final class SegmentReader: Sendable {
     }
   }
 
-  /// More blocks than a key that looks alike to the index usually adds: one of these may be the key of a stream that is
-  /// in hundreds, and then it pays to ask each before it is inflated.
-  private static let blocksUnasked = 4
-
-  /// Whether a block that the index names has to be looked into for an event, a trace or a cause. Reads its row at most,
-  /// and that only if the index named many.
-  func deserves(_ identifier: Identifier, block number: Int, of numbers: [Int]) throws(StoreError) -> Bool {
-    guard numbers.count > Self.blocksUnasked, version > 1, let uuid = identifier.uuid, cachedBlock(number) == nil,
-      onlyTrace(ofBlock: number) == nil
-    else { return true }
-    return try cache.withWorkbench { (bench) throws(StoreError) in
-      try readTape(.dataTape, blocks[number - 1].dataStart, blocks[number - 1].dataBytes, bench)
-      do throws(BlockError) {
-        return unsafe try bench.row.withRawBytes { (row) throws(BlockError) in
-          unsafe try DataRow.mayHold(uuid, in: row, number: number)
-        }
-      } catch { throw blockError(number, error) }
-    }
-  }
-
   // MARK: Lookups
 
   /// Every event of a trace with the trace as stored, by ordinal. The views must not escape.
@@ -174,7 +154,7 @@ final class SegmentReader: Sendable {
     let key = correlation.key
     guard mayContain(correlation: key) else { return }
     let numbers = try candidates(ofTrace: { $0 == correlation }, key)
-    for number in numbers where try deserves(correlation, block: number, of: numbers) {
+    for number in numbers where try deserves(.correlation, key, correlation, block: number, of: numbers) {
       let block = try self.block(number)
       for (index, run) in block.runs.enumerated() where run.key == key && run.trace == correlation {
         if try walk(block, index, payloads: payloads, body) == .stop { return }
@@ -341,12 +321,19 @@ final class SegmentReader: Sendable {
   /// The traces of a block's runs, without inflating its data.
   func traces(ofBlock number: Int, _ head: BlockHead) throws(StoreError) -> RunTraces {
     let kinds = try resources.kinds()
-    return try cache.withWorkbench { (bench) throws(StoreError) in
+    return unsafe try withDataRow(number) { (row) throws(BlockError) in
+      unsafe try RunTraces(row, head: head, kinds: kinds.table)
+    }
+  }
+
+  /// Lends the data row of a block as it is stored.
+  func withDataRow<R>(
+    _ number: Int, _ body: (UnsafeRawBufferPointer) throws(BlockError) -> R
+  ) throws(StoreError) -> R {
+    try cache.withWorkbench { (bench) throws(StoreError) in
       try readTape(.dataTape, blocks[number - 1].dataStart, blocks[number - 1].dataBytes, bench)
       do throws(BlockError) {
-        return unsafe try bench.row.withRawBytes { (row) throws(BlockError) in
-          unsafe try RunTraces(row, head: head, kinds: kinds.table)
-        }
+        return unsafe try bench.row.withRawBytes(body)
       } catch { throw blockError(number, error) }
     }
   }

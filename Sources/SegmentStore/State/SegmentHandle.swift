@@ -50,7 +50,8 @@ final class SegmentHandle: @unchecked Sendable {
     let id = event.idKey
     guard reader.mayContain(eventID: id) else { return nil }
     var found: Disposition?
-    try? reader.forEachEvent(withIDKey: id) { known, _ in
+    let uuid = event.flags.contains(.idIsUUID) ? Identifier(uuid: id) : nil
+    try? reader.forEachEvent(withIDKey: id, of: uuid) { known, _ in
       found = compareIdentity(event, source: source, with: known)
       return found == nil ? .proceed : .stop
     }

@@ -202,9 +202,11 @@ extension SegmentStore {
     }
     var found: Disposition?
     var seen = 0
+    // Only the same UUID is the same event: blocks without it need not be inflated.
+    let uuid = event.flags.contains(.idIsUUID) ? Identifier(uuid: id) : nil
     for segment in files.segments where found == nil && segment.mayContain(eventID: id) {
       state.reading(segment) { (reader) throws(StoreError) in
-        try reader.forEachEvent(withIDKey: id) { known, _ in
+        try reader.forEachEvent(withIDKey: id, of: uuid) { known, _ in
           found = compareIdentity(event, source: source, with: known)
           seen += 1
           return found == nil ? .proceed : .stop

@@ -142,15 +142,15 @@ struct MergeRetry {
 /// How much may be sealed in the middle of a merge.
 ///
 /// Sealing is more urgent: ingest waits for it when it falls behind. But where it is always behind, merges would never
-/// end, and segments become ever more. So once too many wait, one hot file is sealed while two segments are merged: ingest
-/// waits no longer than for that, and segments become fewer all the same.
+/// end, and segments become ever more. So once too many wait, one hot file is sealed for two segments that are merged,
+/// spread over the merge: ingest goes on meanwhile, and segments become fewer all the same.
 struct SealPace {
   private let step: Int
   private var isCrowded: Bool
   private var next: Int
 
   init(inputs: Int, events: Int, isCrowded: Bool) {
-    step = max(1, events / max(1, inputs / 2))
+    step = max(1, events / (inputs / 2 + 1))
     self.isCrowded = isCrowded
     next = step
   }
@@ -160,9 +160,14 @@ struct SealPace {
   /// - Parameter done: events that the merge has come to.
   func allowsSealing(after done: Int) -> Bool { !isCrowded || done >= next }
 
-  mutating func sealed(after done: Int, isCrowded: Bool) {
+  /// - Parameter count: hot files that were sealed. Where none was, the next attempt need not wait.
+  mutating func sealed(_ count: Int, after done: Int, isCrowded: Bool) {
+    if !self.isCrowded {
+      next = done + step
+    } else if count > 0 {
+      next += step
+    }
     self.isCrowded = isCrowded
-    next = done + step
   }
 }
 
@@ -264,13 +269,14 @@ final class Merge {
     let writer = try SegmentWriter(path: path, files: store.fileSystem)
     let expected = inputs.reduce(0) { $0 + $1.handle.row.eventCount + $1.handle.row.reportCount }
     var pace = SealPace(inputs: inputCount, events: expected, isCrowded: store.isCrowded)
-    let content = MergeContent(inputs, to: writer, late: late) { [store, isInterruptible] (done) throws(StoreError) in
+    let content = MergeContent(inputs, to: writer, late: late) { [self] (done) throws(StoreError) in
       if isInterruptible && store.sealer.isStopping {
         throw StoreError(.closed, "the store is closing", hint: "")
       }
       guard pace.allowsSealing(after: done), store.sealer.takeWork() else { return }
-      store.sealFrozen(most: pace.filesAtOnce)
-      pace.sealed(after: done, isCrowded: store.isCrowded)
+      pace.sealed(store.sealFrozen(most: pace.filesAtOnce), after: done, isCrowded: store.isCrowded)
+      // That took its time: retention may have deleted one meanwhile, and all that follows would be in vain.
+      try checkInputsAreLive()
     }
     try content.write()
     writtenCount = content.writtenCount

@@ -22,7 +22,9 @@ extension SegmentStore {
   ///
   /// Ends before the last of them, and asks to be called again, when `most` were sealed or too many segments wait to be
   /// merged, which is up to the caller.
-  func sealFrozen(most: Int = .max) {
+  ///
+  /// - Returns: how many were sealed.
+  @discardableResult func sealFrozen(most: Int = .max) -> Int {
     var sealedBytes = 0
     var count = 0
     while !sealer.isStopping {
@@ -31,7 +33,7 @@ extension SegmentStore {
         // The index of the hot file and what sealing needed: 100 MB and more.
         if sealedBytes >= Self.bytesWorthReturning { ProcessMemory.returnUnused() }
         sealer.finished(nil)
-        return
+        return count
       }
       let start = Instant.now
       do {
@@ -41,21 +43,26 @@ extension SegmentStore {
         sealer.sealedOne()
         count += 1
       } catch {
-        if error.code == .closed { return sealer.finished(error) }
+        if error.code == .closed {
+          sealer.finished(error)
+          return count
+        }
         figures.withLock { figures in
           figures.sealFailureCount += 1
           figures.failed("seal")
         }
         log.limitedWarning("store", "\(generation.file.path) cannot be sealed, and stays as it is: \(error)")
         sealer.finished(error)
-        return
+        return count
       }
       if lock.withLock({ state.generations.count }) > 1, count >= most || isCrowded {
         sealer.finished(nil)
-        return sealer.wake()
+        sealer.wake()
+        return count
       }
     }
     sealer.finished(nil)
+    return count
   }
 
   private func sealOne(_ generation: HotGeneration) throws(StoreError) {
