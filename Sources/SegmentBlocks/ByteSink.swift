@@ -78,7 +78,7 @@
   }
 
   /// Overwrites bytes that were written before.
-  public mutating func replace<T: FixedWidthInteger>(at offset: Int, with value: T) {
+  @inline(__always) public mutating func replace<T: FixedWidthInteger>(at offset: Int, with value: T) {
     precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count)
     unsafe UnsafeMutableRawPointer(start + offset).storeBytes(of: value.littleEndian, as: T.self)
   }

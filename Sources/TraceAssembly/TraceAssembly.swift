@@ -5,19 +5,25 @@ internal import EventModel
 /// A pass never fails a trace: it adds findings, which become warnings. No pass recurses, so the depth of a trace is
 /// bounded by memory only.
 enum StandardPasses {
-  static let all: [(name: String, run: @Sendable (inout Assembly) -> Void)] = [
+  typealias Pass = @Sendable (inout Assembly) -> Void
+
+  /// What needs the trace alone. Then it is known which causes are not in it.
+  static let linking: [Pass] = [
     // First: everything after it may take an id for one event.
-    ("drop duplicates", dropDuplicates),
-    ("link by causation", linkByCausation),
+    dropDuplicates,
+    linkByCausation,
     // After linking, before anything that walks from child to parent.
-    ("break cycles", breakCycles),
-    ("adopt orphans", adoptOrphans),
+    breakCycles,
+  ]
+
+  static let finishing: [Pass] = [
+    adoptOrphans,
     // After adoption: only causes that are nowhere stored can be phantoms.
-    ("phantom causes", findPhantomCauses),
+    findPhantomCauses,
     // After the last change of a parent.
-    ("order siblings", orderSiblings),
-    ("mark clock skew", markClockSkew),
-    ("critical path", computeCriticalPath),
+    orderSiblings,
+    markClockSkew,
+    computeCriticalPath,
   ]
 }
 
@@ -25,7 +31,7 @@ enum StandardPasses {
 struct Assembly {
   let contents: TraceContents
   /// Causes that are stored, but not in this trace, and their trace.
-  let externalCauses: [Identifier: Identifier?]
+  var externalCauses: [Identifier: Identifier?] = [:]
 
   /// The record's id was stored before, in this trace.
   var isDropped: [Bool]
@@ -46,16 +52,27 @@ struct Assembly {
   /// From a top to the event that ended last, by record.
   var criticalPath: [Int32] = []
 
-  init(_ contents: TraceContents, _ externalCauses: [Identifier: Identifier?]) {
+  init(_ contents: TraceContents) {
     let count = contents.records.count
     precondition(count < Int32.max, "a trace holds less than 2^31 events")
     self.contents = contents
-    self.externalCauses = externalCauses
     isDropped = Array(repeating: false, count: count)
     parent = Array(repeating: -1, count: count)
     causeKind = Array(repeating: .root, count: count)
     isCycleTop = Array(repeating: false, count: count)
     isOrphan = Array(repeating: false, count: count)
+  }
+
+  /// The causes that no event of the trace has as its id, each once, by the first event that names it; span ids and root
+  /// markers left out. After the passes that link.
+  func causesOutside(limit: Int) -> [Identifier] {
+    var seen: Set<Identifier> = []
+    var causes: [Identifier] = []
+    for record in isOrphan.indices where isOrphan[record] && causeKind[record] == .unknown {
+      if causes.count >= limit { break }
+      if let cause = contents.records[record].cause, seen.insert(cause).inserted { causes.append(cause) }
+    }
+    return causes
   }
 
   mutating func add(_ finding: Finding, to record: Int) { findings.append((Int32(record), finding)) }

@@ -24,7 +24,7 @@ public struct TraceSummary: Hashable, Sendable {
 
   /// The figures of a trace, without keeping its tree. Complexity: O(events).
   public init(of contents: TraceContents) {
-    var assembly = Assembly(contents, [:])
+    var assembly = Assembly(contents)
     for pass in [dropDuplicates, linkByCausation, breakCycles, orderSiblings] { pass(&assembly) }
     self.init(assembly)
   }

@@ -30,30 +30,30 @@ public struct TraceTree: Sendable {
 
   /// Assembles a trace. Complexity: O(events), without recursion.
   ///
-  /// - Parameter externalCauses: causes that are stored outside of this trace, with their trace (nil: in none): what
-  ///   `TraceReader.locate` says of `causesOutside(contents)`. It only changes cause kinds and warnings, never the
-  ///   summary.
+  /// - Parameter externalCauses: causes that are stored outside of this trace, with their trace (nil: in none). It only
+  ///   changes cause kinds and warnings, never the summary.
   public static func assemble(
     _ contents: TraceContents, externalCauses: [Identifier: Identifier?] = [:]
   ) -> TraceTree {
-    var assembly = Assembly(contents, externalCauses)
-    for pass in StandardPasses.all { pass.run(&assembly) }
-    return TraceTree(assembly)
+    assemble(contents) { _ in externalCauses }
   }
 
-  /// The causes that no event of the trace has as its id, each once, by the first event that names it, at most
-  /// `limit`; span ids and root markers left out.
-  public static func causesOutside(_ contents: TraceContents, limit: Int = 10_000) -> [Identifier] {
-    var index = IdentifierIndex(capacity: contents.records.count)
-    for record in contents.records.indices { _ = index.insert(record, contents.records) }
-    var seen: Set<Identifier> = []
-    var causes: [Identifier] = []
-    for record in contents.records {
-      guard let cause = record.cause, !record.causeIsSpan, cause != contents.correlation else { continue }
-      if causes.count >= limit { break }
-      if index.find(cause, contents.records) < 0, seen.insert(cause).inserted { causes.append(cause) }
-    }
-    return causes
+  /// As `assemble`, asking for external causes once it is known which they are.
+  ///
+  /// - Parameters:
+  ///   - causesMax: most that are asked for.
+  ///   - locate: given the causes that no event of the trace has as its id, each once, by the first event that names
+  ///     it, span ids and root markers left out, says what `TraceReader.locate` says of them. Not called without any.
+  public static func assemble<E: Error>(
+    _ contents: TraceContents, causesMax: Int = 10_000,
+    locating locate: ([Identifier]) throws(E) -> [Identifier: Identifier?]
+  ) throws(E) -> TraceTree {
+    var assembly = Assembly(contents)
+    for pass in StandardPasses.linking { pass(&assembly) }
+    let outside = assembly.causesOutside(limit: causesMax)
+    if !outside.isEmpty { assembly.externalCauses = try locate(outside) }
+    for pass in StandardPasses.finishing { pass(&assembly) }
+    return TraceTree(assembly)
   }
 
   init(_ assembly: Assembly) {

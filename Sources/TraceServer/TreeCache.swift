@@ -200,10 +200,10 @@ final class TreeCache: @unchecked Sendable {
   }
 
   private func assemble(_ contents: TraceContents, _ key: Key) throws(APIError) -> CachedTree {
-    let outside = TraceTree.causesOutside(contents)
-    let known =
-      outside.isEmpty ? [:] : try reading { () throws(StoreError) in try reader.locate(outside) }
-    return CachedTree(tree: TraceTree.assemble(contents, externalCauses: known), snapshot: key.snapshot)
+    let tree = try TraceTree.assemble(contents) { (outside) throws(APIError) in
+      try reading { () throws(StoreError) in try reader.locate(outside) }
+    }
+    return CachedTree(tree: tree, snapshot: key.snapshot)
   }
 
   private func find(_ key: Key) -> CachedTree? {

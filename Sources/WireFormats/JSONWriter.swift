@@ -145,14 +145,6 @@
     put(quoted)
   }
 
-  /// Text of ASCII that needs no escapes, in quotes: it is not looked at.
-  public mutating func string(plain text: UnsafeRawBufferPointer) {
-    separate(text.count + 2)
-    put(0x22)
-    unsafe put(text)
-    put(0x22)
-  }
-
   /// Text of ASCII that needs no escapes, in quotes: `write` puts it into its room of `count` bytes, all of them.
   @inlinable @inline(__always) public mutating func string(
     plainCount count: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void

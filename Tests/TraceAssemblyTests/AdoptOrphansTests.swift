@@ -30,7 +30,17 @@ import TraceAssembly
   }
 
   @Test func `the causes to look for are those outside of the trace`() {
-    #expect(TraceTree.causesOutside(contents("T", events)) == ["x", "y", "z"].map(identifier))
-    #expect(TraceTree.causesOutside(contents("T", events), limit: 2).count == 2)
+    func asked(_ events: [TestEvent], atMost: Int = 10) -> [Identifier]? {
+      var asked: [Identifier]?
+      _ = TraceTree.assemble(contents("T", events), causesMax: atMost) { causes in
+        asked = causes
+        return [:]
+      }
+      return asked
+    }
+    #expect(asked(events) == ["x", "y", "z"].map(identifier))
+    #expect(asked(events + [TestEvent("w", trace: "T", cause: "y")], atMost: 2) == ["x", "y"].map(identifier))
+    // Nobody is asked for nothing.
+    #expect(asked([TestEvent("a", trace: "T"), TestEvent("b", trace: "T", cause: "a")]) == nil)
   }
 }

@@ -117,7 +117,7 @@ import WireFormats
       ("\"key\":", { $0.key("key") }),
       ("\"abcdefghijk\"", { $0.string("abcdefghijk") }),
       ("\"\\u001f\\u001f\\u001f\"", { $0.string("\u{1f}\u{1f}\u{1f}") }),
-      ("\"plain\"", { json in unsafe Array("plain".utf8).withUnsafeBytes { unsafe json.string(plain: $0) } }),
+      ("\"plain\"", { json in unsafe json.string(plainCount: 5) { unsafe $0.copyBytes(from: Array("plain".utf8)) } }),
       ("-9223372036854775808", { $0.int(Int.min) }),
       ("18446744073709551615", { $0.int(UInt64.max) }),
       ("\"18446744073709551615\"", { $0.quoted(.max) }),
@@ -164,7 +164,7 @@ import WireFormats
       json.key(plain: "time")
       json.time(nanoseconds: .min)
       json.key(plain: "plain")
-      unsafe Array("plain".utf8).withUnsafeBytes { unsafe json.string(plain: $0) }
+      unsafe json.string(plainCount: 5) { unsafe $0.copyBytes(from: Array("plain".utf8)) }
       json.endObject()
     }
     json.endArray()
