@@ -215,6 +215,10 @@ import TraceStore
       try collect { (body) throws(StoreError) in try reader.forEachEvent(withIDKey: alike[1].key, body) }.map(\.frame)
     }
     try look(.outsideCause, alike[2], expecting: [group[7]]) { reader in
+      try collect { (body) throws(StoreError) in try reader.forEachEvent(causedByOutsideKey: alike[2].key, body) }.map(
+        \.frame)
+    }
+    try look(.outsideCause, alike[2], expecting: [group[7]]) { reader in
       try collect { (body) throws(StoreError) in try reader.forEachEvent(causedByOutside: alike[2], body) }.map(\.frame)
     }
   }

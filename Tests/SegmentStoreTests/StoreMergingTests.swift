@@ -292,7 +292,7 @@ import TraceStore
   }
 }
 
-/// Holds each sealing back until the next hot file waits, too.
+/// Holds each sealing back until the next hot file waits, too, if as many may wait, and each merge until one does.
 private final class BusySealer: Sendable {
   struct Seen {
     var segmentsMost = 0
@@ -324,10 +324,9 @@ private final class BusySealer: Sendable {
       default: break
       }
     }
-    guard step == "seal-begins" else { return }
+    let others = step == "seal-begins" ? backlog : step == "merge-begins" ? 1 : 0
     _ = eventually(within: 20) {
-      self.store.withLock { $0 }.map { store in store.lock.withLock { store.state.generations.count > self.backlog } }
-        ?? true
+      self.store.withLock { $0 }.map { store in store.lock.withLock { store.state.generations.count > others } } ?? true
     }
   }
 }

@@ -146,12 +146,16 @@ struct MergeRetry {
 /// spread over the merge: ingest goes on meanwhile, and segments become fewer all the same.
 struct SealPace {
   private let step: Int
+  private let isMerge: Bool
   private var isCrowded: Bool
   private var next: Int
 
   init(inputs: Int, events: Int, isCrowded: Bool) {
-    step = max(1, events / (inputs / 2 + 1))
-    self.isCrowded = isCrowded
+    // One more, so that the merge ends before the turn behind the last.
+    step = events / (inputs / 2 + 1) + 1
+    // Writing a single segment anew makes them no fewer: nothing is put off for that.
+    self.isMerge = inputs > 1
+    self.isCrowded = isCrowded && isMerge
     next = step
   }
 
@@ -160,14 +164,14 @@ struct SealPace {
   /// - Parameter done: events that the merge has come to.
   func allowsSealing(after done: Int) -> Bool { !isCrowded || done >= next }
 
-  /// - Parameter count: hot files that were sealed. Where none was, the next attempt need not wait.
-  mutating func sealed(_ count: Int, after done: Int, isCrowded: Bool) {
-    if !self.isCrowded {
+  /// - Parameter count: hot files that were sealed; nil: it failed. Where there was none, the next attempt need not wait.
+  mutating func sealed(_ count: Int?, after done: Int, isCrowded: Bool) {
+    if !self.isCrowded || count == nil {
       next = done + step
-    } else if count > 0 {
+    } else if count != 0 {
       next += step
     }
-    self.isCrowded = isCrowded
+    self.isCrowded = isCrowded && isMerge
   }
 }
 

@@ -23,8 +23,8 @@ extension SegmentStore {
   /// Ends before the last of them, and asks to be called again, when `most` were sealed or too many segments wait to be
   /// merged, which is up to the caller.
   ///
-  /// - Returns: how many were sealed.
-  @discardableResult func sealFrozen(most: Int = .max) -> Int {
+  /// - Returns: how many were sealed; nil if one could not be.
+  @discardableResult func sealFrozen(most: Int = .max) -> Int? {
     var sealedBytes = 0
     var count = 0
     while !sealer.isStopping {
@@ -45,7 +45,7 @@ extension SegmentStore {
       } catch {
         if error.code == .closed {
           sealer.finished(error)
-          return count
+          return nil
         }
         figures.withLock { figures in
           figures.sealFailureCount += 1
@@ -53,7 +53,7 @@ extension SegmentStore {
         }
         log.limitedWarning("store", "\(generation.file.path) cannot be sealed, and stays as it is: \(error)")
         sealer.finished(error)
-        return count
+        return nil
       }
       if lock.withLock({ state.generations.count }) > 1, count >= most || isCrowded {
         sealer.finished(nil)
