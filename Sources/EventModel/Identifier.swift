@@ -58,18 +58,6 @@ public struct Identifier: Hashable, Sendable {
     }
   }
 
-  /// Calls `body` with the bytes as shown; they must not escape. Not generic: answers write thousands of identifiers.
-  public func withShownBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-    switch storage {
-    case .text(let bytes): unsafe bytes.withUnsafeBytes { unsafe body($0) }
-    case .uuid(let key):
-      unsafe withUnsafeTemporaryAllocation(byteCount: 36, alignment: 1) { shown in
-        unsafe Identifier.writeDashed(key, to: shown)
-        unsafe body(UnsafeRawBufferPointer(shown))
-      }
-    }
-  }
-
   /// The bytes as stored: 16 bytes, most significant first, or the text.
   public var storedBytes: [UInt8] {
     switch storage {

@@ -25,7 +25,7 @@ public struct TraceSummary: Hashable, Sendable {
   /// The figures of a trace, without keeping its tree. Complexity: O(events).
   public init(of contents: TraceContents) {
     var assembly = Assembly(contents)
-    for pass in [dropDuplicates, linkByCausation, breakCycles, orderSiblings] { pass(&assembly) }
+    for pass in StandardPasses.linking + [orderSiblings] { pass(&assembly) }
     self.init(assembly)
   }
 

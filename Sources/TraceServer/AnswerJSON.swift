@@ -15,7 +15,7 @@ extension JSONWriter {
     if let uuid = identifier.uuid {
       unsafe string(plainCount: 36) { unsafe Identifier.writeDashed(uuid, to: $0) }
     } else {
-      unsafe identifier.withShownBytes { unsafe string($0) }
+      string(identifier.shownBytes)
     }
   }
 

@@ -10,14 +10,11 @@ final class CachedTree: Sendable {
   let snapshot: Int64
   private let plain: TraceRows
   private let folded = Locked<TraceRows?>(nil)
-  /// Ascending.
-  private let critical: [Int]
 
   init(tree: TraceTree, snapshot: Int64) {
     self.tree = tree
     self.snapshot = snapshot
     plain = TraceRows(tree)
-    critical = tree.criticalPath.sorted()
   }
 
   func rows(folding: Bool) -> TraceRows {
@@ -29,16 +26,9 @@ final class CachedTree: Sendable {
   }
 
   /// The event lies on the path to the one that was created last.
-  ///
-  /// Complexity: O(log path).
   func isCritical(_ place: Int) -> Bool {
-    var low = 0
-    var high = critical.count
-    while low < high {
-      let middle = (low + high) / 2
-      if critical[middle] < place { low = middle + 1 } else { high = middle }
-    }
-    return low < critical.count && critical[low] == place
+    // Who is on the way to it has it below.
+    tree.criticalPath.last.map { tree.subtree(at: place).contains($0) } ?? false
   }
 }
 

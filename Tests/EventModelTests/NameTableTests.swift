@@ -23,10 +23,10 @@ import TestSupport
     #expect(table.names.count == expected.count)
   }
 
-  @Test func `records name what their events do, whatever kinds came between`() throws {
+  @Test func `records name what their events do`() throws {
     var random = SeededRandom(seed: 72)
     var table = NameTable()
-    // Few letters and lengths: kinds that are the same bytes with other borders, that share their ends, or are empty.
+    // Few letters and lengths: names that share their ends, the longest that there are, and none.
     func name() -> String {
       let length = random.oneIn(4) ? 0 : random.oneIn(100) ? 8_192 : Int.random(in: 1..<14, using: &random)
       return String((0..<length).map { _ in random.oneIn(20) ? "b" : "a" })

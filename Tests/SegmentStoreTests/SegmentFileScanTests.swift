@@ -204,6 +204,10 @@ import TraceStore
     try look(.correlation, alike[0], expecting: group) { reader in
       try collect { (body) throws(StoreError) in try reader.forEachEvent(ofTrace: alike[0], body) }.map(\.frame)
     }
+    let reader = try open(plan)
+    var outline = TraceOutline()
+    try reader.outline(alike[0], HeadConditions(filter: TracePrefilter(TraceQuery())) { _ in [] }, into: &outline)
+    #expect(outline.eventCount == group.count)
     try look(.eventID, alike[1], expecting: [group[5]]) { reader in
       try collect { (body) throws(StoreError) in try reader.forEachEvent(withID: alike[1], body) }.map(\.frame)
     }

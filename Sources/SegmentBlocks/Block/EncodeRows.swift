@@ -174,7 +174,7 @@ extension BlockEncoder {
 
 /// The last position of each source while positions are read or written in the order of ordinals.
 ///
-/// That of the source which is asked for now lies beside the lists: most events are of the one before.
+/// That of the source that was asked for last lies beside the lists: most events are of the one before.
 struct PositionGuesses {
   static let sourceCountMax = 16
   private var sources: ContiguousArray<UInt32> = []

@@ -14,11 +14,8 @@ public struct RunTraces: Sendable {
   public init(
     _ row: UnsafeRawBufferPointer, head: BlockHead, kinds table: SegmentKinds
   ) throws(BlockError) {
-    let fields = unsafe try DataHeader(checking: row)
-    guard fields.number == head.number else { throw .badHeader(field: "block number") }
+    let (fields, raw) = unsafe try DataRow.rawPart(of: row, number: head.number)
     guard fields.eventCount == head.eventCount else { throw .badHeader(field: "event count") }
-    var outer = unsafe ByteCursor(UnsafeRawBufferPointer(rebasing: row[DataHeader.bytes...]))
-    let raw = unsafe try outer.slice(try outer.count(max: outer.remaining))
     var keys: [IdentifierKey] = []
     keys.reserveCapacity(head.runs.count)
     func key(_ place: Int) throws(BlockError) -> IdentifierKey {
@@ -68,14 +65,11 @@ extension DataRow {
   /// Whether a block may hold a UUID as the id of an event, as a trace or as a cause: all UUIDs of a block stand as they
   /// are in front of its data row, before anything that must be inflated. True may be chance; false is certain.
   ///
-  /// Checks the row as `DataDecoder` does. Complexity: O(bytes), a few microseconds.
+  /// Checks header and checksum. Complexity: O(bytes), a few microseconds.
   public static func mayHold(
     _ uuid: IdentifierKey, in row: UnsafeRawBufferPointer, number: Int
   ) throws(BlockError) -> Bool {
-    let fields = unsafe try DataHeader(checking: row)
-    guard fields.number == number else { throw .badHeader(field: "block number") }
-    var outer = unsafe ByteCursor(UnsafeRawBufferPointer(rebasing: row[DataHeader.bytes...]))
-    let raw = unsafe try outer.slice(try outer.count(max: outer.remaining))
+    let raw = unsafe try rawPart(of: row, number: number).raw
     let (high, low) = (uuid.high.bigEndian, uuid.low.bigEndian)
     var offset = 0
     while offset &+ 16 <= raw.count {
@@ -83,5 +77,16 @@ extension DataRow {
       offset &+= 16
     }
     return false
+  }
+
+  /// The header and what stands behind it as it is, in front of what must be inflated.
+  fileprivate static func rawPart(
+    of row: UnsafeRawBufferPointer, number: Int
+  ) throws(BlockError) -> (header: DataHeader, raw: UnsafeRawBufferPointer) {
+    let header = unsafe try DataHeader(checking: row)
+    guard header.number == number else { throw .badHeader(field: "block number") }
+    var outer = unsafe ByteCursor(UnsafeRawBufferPointer(rebasing: row[DataHeader.bytes...]))
+    let rawBytes = try outer.count(max: outer.remaining)
+    return unsafe (header, try outer.slice(rawBytes))
   }
 }

@@ -148,12 +148,15 @@ extension SegmentReader {
         let traces = try self.traces(ofBlock: number, head)
         for place in head.runs.indices where traces[place].is(key) {
           outline.add(scan(head, place, metByKind, conditions))
+          // A trace begins once in a segment.
+          if !head.runs[place].goesOn { return }
         }
         continue
       }
       let block = try self.block(number)
       for (place, run) in block.runs.enumerated() where run.key == key && run.trace == trace {
         outline.add(try scan(block, place, conditions))
+        if !run.goesOn { return }
       }
     }
   }

@@ -10,7 +10,7 @@ extension SegmentReader {
   private static let blocksUnasked = 4
 
   /// Whether a block that the index names has to be looked into. Reads its row at most, and where only the key is known
-  /// its head, and that only if the index named many. False is certain.
+  /// its head, and that only if the index named many. False is certain. Blocks are not asked for a text.
   ///
   /// - Parameters:
   ///   - kind: what is looked for; not a stream.
@@ -18,7 +18,7 @@ extension SegmentReader {
   func deserves(
     _ kind: IndexKind, _ key: IdentifierKey, _ identifier: Identifier?, block number: Int, of numbers: [Int]
   ) throws(StoreError) -> Bool {
-    guard numbers.count > Self.blocksUnasked, version > 1, identifier?.isUUID ?? true, cachedBlock(number) == nil else {
+    guard numbers.count > Self.blocksUnasked, hasHeads, identifier?.isUUID ?? true, cachedBlock(number) == nil else {
       return true
     }
     // It is known to be of that trace.
