@@ -16,7 +16,7 @@ let wantedTargets = Context.environment["CLEW_TARGETS"].map { $0.split(separator
 /// `make test` builds in a folder of its own with what tests spend their time in optimised: a minute or two more for the
 /// build, less than half of the time for the tests. Every check stays: overflow, bounds, exclusive access, assertions.
 let isTesting = Context.environment["CLEW_TESTS"] != nil
-let busyInTests: Set = ["EventModel", "WireFormats", "Compression", "SegmentBlocks", "SegmentStore"]
+let busyInTests: Set = ["EventModel", "WideScan", "WireFormats", "Compression", "SegmentBlocks", "SegmentStore"]
 let optimised: [SwiftSetting] =
   isTesting ? [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))] : []
 
@@ -52,7 +52,8 @@ let package = Package(
   targets: [
     // Level 0: values, and the system libraries (each imported by its one wrapper only).
     library("EventModel"),
-    library("WireFormats"),
+    library("WideScan", ["CWideScan"]),
+    library("WireFormats", ["WideScan"]),
     library("PrometheusText"),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -60,6 +61,7 @@ let package = Package(
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-gnutls-dev"])]),
     .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+    .systemLibrary(name: "CWideScan"),
     .systemLibrary(name: "CMalloc"),
     .systemLibrary(name: "CPrefetch"),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -67,7 +69,7 @@ let package = Package(
     // Level 1: small types around the operating system, and the pure cores.
     library("Platform", ["EventModel", "CMalloc"]),
     library("Compression", ["CZlib", "CDeflate"]),
-    library("SegmentBlocks", ["EventModel", "Compression", "CPrefetch"], exclude: ["BODY.md"]),
+    library("SegmentBlocks", ["EventModel", "WideScan", "Compression", "CPrefetch"], exclude: ["BODY.md"]),
     library("TraceStore", ["EventModel", "WireFormats"]),
     library("TraceAssembly", ["EventModel"]),
     library("HandlerMetrics", ["EventModel", "PrometheusText"]),
@@ -134,6 +136,7 @@ let package = Package(
       path: "Tests/KurrentTestServer", exclude: ["README.md"],
       swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-O"])]),
     tests("EventModelTests", ["EventModel", "TestSupport"]),
+    tests("WideScanTests", ["WideScan", "TestSupport"]),
     tests("WireFormatsTests", ["WireFormats", "TestSupport"]),
     tests("PrometheusTextTests", ["PrometheusText", "TestSupport"]),
     tests("PlatformTests", ["Platform", "EventModel", "TestSupport"]),

@@ -1,3 +1,5 @@
+import WideScan
+
 /// Walks over JSON bytes without building anything: strict (RFC 8259: grammar, UTF-8, no control characters in
 /// strings), never recursive, so that depth costs a bit and no stack. Lone surrogates written as escapes are legal.
 ///
@@ -71,7 +73,7 @@
     var index = position
     guard try token(&index) == 0x22 else { throw JSONError(.unexpectedByte, at: index) }
     let start = index
-    let escaped = try skipString(&index)
+    let escaped = try skipName(&index)
     let end = index
     guard try token(&index) == 0x3a else { throw JSONError(.unexpectedByte, at: index) }
     position = index + 1
@@ -190,7 +192,7 @@
   /// A member's name and the colon behind it.
   @inline(__always) private mutating func skipKey(_ index: inout Int) throws(JSONError) {
     guard try token(&index) == 0x22 else { throw JSONError(.unexpectedByte, at: index) }
-    _ = try skipString(&index)
+    _ = try skipName(&index)
     guard try token(&index) == 0x3a else { throw JSONError(.unexpectedByte, at: index) }
     index += 1
   }
@@ -256,6 +258,11 @@
   /// - Returns: false where there is no digit.
   @inline(__always) private func skipDigits(_ index: inout Int) -> Bool {
     let start = index
+    if start + 16 <= count {
+      let digits = unsafe ByteScan.noDigit16(base + start).trailingZeroBitCount
+      index = start + digits
+      if digits < 16 { return digits > 0 }
+    }
     while index < count, byte(index) &- 0x30 < 10 { index += 1 }
     return index > start
   }
@@ -304,19 +311,32 @@
   /// - Returns: whether there is a backslash in it.
   @inline(__always) private func skipString(_ index: inout Int) throws(JSONError) -> Bool {
     var place = index + 1
-    while place + 8 <= count {
-      let found = unsafe SWAR.specialInString(base.loadUnaligned(fromByteOffset: place, as: UInt64.self).littleEndian)
+    while place + 64 <= count {
+      let found = unsafe ByteScan.specialInString64(base + place)
       if found != 0 {
-        place += found.trailingZeroBitCount >> 3
+        place += found.trailingZeroBitCount
         if byte(place) != 0x22 { break }
         index = place + 1
         return false
       }
-      place += 8
+      place += 64
     }
     let (end, escaped) = try endOfString(place)
     index = end
     return escaped
+  }
+
+  /// As `skipString`: most names have less than 32 bytes.
+  @inline(__always) private func skipName(_ index: inout Int) throws(JSONError) -> Bool {
+    let start = index + 1
+    if start + 32 < count {
+      let place = unsafe start + ByteScan.specialInString32(base + start).trailingZeroBitCount
+      if byte(place) == 0x22 {
+        index = place + 1
+        return false
+      }
+    }
+    return try skipString(&index)
   }
 
   /// The rest of a string with escapes, with other characters than ASCII, or near the end of the bytes.

@@ -7,10 +7,10 @@ private let allowedImports: [String: Set<String>] = {
   let levelOne: Set<String> = ["Platform", "Compression", "TraceStore", "TraceAssembly", "HandlerMetrics"]
   let lower = cores.union(levelOne)
   return [
-    "EventModel": [], "WireFormats": [], "PrometheusText": [],
+    "EventModel": [], "WideScan": ["CWideScan"], "WireFormats": ["WideScan"], "PrometheusText": [],
     "Platform": ["EventModel", "Glibc", "CMalloc", "Synchronization"],
     "Compression": ["CZlib", "CDeflate"],
-    "SegmentBlocks": ["EventModel", "Compression", "CPrefetch"],
+    "SegmentBlocks": ["EventModel", "WideScan", "Compression", "CPrefetch"],
     "TraceStore": ["EventModel", "WireFormats", "Synchronization"],
     "TraceAssembly": ["EventModel"],
     "HandlerMetrics": ["EventModel", "PrometheusText"],

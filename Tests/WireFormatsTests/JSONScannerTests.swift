@@ -171,4 +171,40 @@ func reason(_ text: String) -> JSONError.Reason? { reason(Array(text.utf8)) }
     let found = try unsafe bytes.withUnsafeBytes { unsafe try JSONScanner.scan($0) }
     #expect(found.onOneLine == onOneLine)
   }
+
+  /// Long strings are looked at 32 and 64 bytes at a time, what is near the end in smaller steps.
+  @Test func `a string's end and what must not be in it are found at every place, however much follows`() {
+    let inside: [(bytes: [UInt8], expected: JSONError.Reason?)] = [
+      ([], nil), ([0x5c, 0x22], nil), ([0xc3, 0xa9], nil), ([0x1f], .controlCharacter), ([0x80], .invalidUTF8),
+      ([0x5c, 0x78], .invalidEscape),
+    ]
+    for length in 0...140 {
+      let plain = [UInt8](repeating: 0x61, count: length)
+      for after in [0, 1, 15, 16, 17, 31, 33, 62, 63, 64, 65, 80] {
+        let behind = Array(",1".utf8) + [UInt8](repeating: 0x20, count: after) + Array("]".utf8)
+        for (bytes, expected) in inside {
+          let text = Array("[\"".utf8) + plain + bytes + Array("z\"".utf8) + behind
+          #expect(reason(text) == expected, "\(length) bytes before \(bytes), \(after) behind the string")
+          let object = Array("{\"".utf8) + plain + bytes + Array("z\":[1".utf8) + behind + Array("}".utf8)
+          #expect(reason(object) == expected, "a name of \(length) bytes before \(bytes), \(after) behind it")
+        }
+        let open = Array("[\"".utf8) + plain
+        #expect(reason(open) == .unexpectedEnd)
+      }
+    }
+  }
+
+  @Test func `a number's digits end at every place, however much follows`() {
+    for digits in 1...40 {
+      for after in 0...20 {
+        let blanks = String(repeating: " ", count: after)
+        let many = String(repeating: "7", count: digits)
+        #expect(reason("[\(many)\(blanks)]") == nil)
+        #expect(reason("[\(many).\(many)e\(many)\(blanks)]") == nil)
+        #expect(reason("[\(many).\(blanks)]") == .invalidNumber)
+        #expect(reason("[\(many)x\(blanks)]") == .unexpectedByte)
+        #expect(reason("[-\(many).\(many)") == .unexpectedEnd)
+      }
+    }
+  }
 }

@@ -195,17 +195,23 @@ struct Template: BitwiseCopyable {
   }
 
   private static func lines(_ count: Int) -> UnsafeMutablePointer<UInt64> {
-    let words = UnsafeMutablePointer<UInt64>.allocate(capacity: count * 8)
+    // At the beginning of a cache line: what looks at one of ours reads one of the processor's.
+    let words = unsafe UnsafeMutableRawPointer.allocate(byteCount: count * 64, alignment: 64)
+      .bindMemory(to: UInt64.self, capacity: count * 8)
     unsafe words.initialize(repeating: 0, count: count * 8)
     return unsafe words
   }
 
-  func deallocate() { unsafe words.deallocate() }
+  func deallocate() { unsafe UnsafeMutableRawPointer(words).deallocate() }
 
   enum Sight {
     case first
     /// Its word, so that an entry can be set; the entry plus one, 0 if it has none.
     case again(word: Int, entry: Int)
+  }
+
+  @inline(__always) func prefetch(_ hash: UInt64) {
+    unsafe Prefetch.line(words + (Int(truncatingIfNeeded: (hash >> 32 | 1) >> 1) & lineMask) * 8)
   }
 
   /// Looks for a hash, and remembers it if it is new.
@@ -249,7 +255,7 @@ struct Template: BitwiseCopyable {
         unsafe used += 1
       }
     }
-    unsafe old.deallocate()
+    unsafe UnsafeMutableRawPointer(old).deallocate()
   }
 
   @inline(__always) func setEntry(_ word: Int, _ number: Int) { unsafe words[word] |= UInt64(number + 1) }

@@ -84,6 +84,8 @@ struct LastValue: BitwiseCopyable {
   var service = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   var handler = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   var schemaVersion = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Of the event's frame: its bytes can be read up to here.
+  var end = unsafe BytePointer(bitPattern: 1).unsafelyUnwrapped
 }
 
 /// The block that is being encoded.
@@ -198,6 +200,8 @@ struct LastValue: BitwiseCopyable {
     unsafe fields.service = unsafe event.service
     unsafe fields.handler = unsafe event.handler
     unsafe fields.schemaVersion = unsafe event.schemaVersion
+    let frame = unsafe event.bytes
+    unsafe fields.end = unsafe frame.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self) + frame.count
   }
 
   @inline(__always) private mutating func putStream(_ stream: UnsafeRawBufferPointer, _ classIndex: Int) {
@@ -216,7 +220,8 @@ struct LastValue: BitwiseCopyable {
     guard let base = part.baseAddress, part.count > 0 else { return unsafe putRank(0, isData) }
     let text = unsafe base.assumingMemoryBound(to: UInt8.self)
     guard
-      let shape = unsafe tables.pointee.shape(text, part.count, classIndex: classIndex, isData: isData, &tokenizer)
+      let shape = unsafe tables.pointee.shape(
+        text, part.count, readable: fields.end, classIndex: classIndex, isData: isData, &tokenizer)
     else {
       unsafe putRank(1, isData)
       unsafe wholes.append(varint: UInt64(part.count))

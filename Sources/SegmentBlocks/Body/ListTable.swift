@@ -175,10 +175,13 @@
     unsafe base.storeBytes(of: place, toByteOffset: ListRecord.constantPlace, as: UInt8.self)
   }
   /// The place of the first listed string, if it is these bytes.
-  @inline(__always) func constant(_ p: BytePointer, _ count: Int, _ arena: BytePointer) -> UInt8? {
+  @inline(__always) func constant(
+    _ p: BytePointer, _ count: Int, _ arena: BytePointer, readable: BytePointer
+  ) -> UInt8? {
     guard unsafe listedCount > 0,
       unsafe Int(base.load(fromByteOffset: ListRecord.constantLength, as: UInt8.self)) == count,
-      unsafe equalBytes(arena + Int(base.load(fromByteOffset: ListRecord.constantStart, as: UInt32.self)), p, count)
+      unsafe equalBytes(
+        arena + Int(base.load(fromByteOffset: ListRecord.constantStart, as: UInt32.self)), p, count, readable: readable)
     else { return nil }
     return unsafe base.load(fromByteOffset: ListRecord.constantPlace, as: UInt8.self)
   }

@@ -1,3 +1,5 @@
+import WideScan
+
 // Reading, comparing and hashing bytes behind pointers. Callers have checked the lengths.
 
 typealias BytePointer = UnsafePointer<UInt8>
@@ -29,6 +31,14 @@ typealias BytePointer = UnsafePointer<UInt8>
   return unsafe a[0] == b[0] && a[count - 1] == b[count - 1] && a[count >> 1] == b[count >> 1]
 }
 
+/// As `equalBytes`, without asking how many: `known` is in a `Pool`, and `p` can be read up to `readable`.
+@inline(__always) func equalBytes(
+  _ known: BytePointer, _ p: BytePointer, _ count: Int, readable: BytePointer
+) -> Bool {
+  if count <= 32, unsafe readable - p >= 32 { return unsafe ByteScan.isSame32(known, p, count) }
+  return unsafe equalBytes(known, p, count)
+}
+
 /// The first 1 to 8 bytes in one word, the rest of it zero.
 @inline(__always) func shortWord(_ p: BytePointer, _ count: Int) -> UInt64 {
   if count >= 8 { return unsafe load64(p) }
@@ -41,29 +51,40 @@ typealias BytePointer = UnsafePointer<UInt8>
 /// Not part of any format: only dictionaries being built use it.
 @inline(__always) func hashBytes(_ p: BytePointer, _ count: Int) -> UInt64 {
   var hash = UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15
-  if count >= 8 {
-    var offset = 0
-    while offset + 8 <= count {
-      hash = unsafe (hash ^ load64(p + offset)) &* 0xff51_afd7_ed55_8ccd
-      hash ^= hash >> 32
-      offset += 8
-    }
-    hash = unsafe (hash ^ load64(p + count - 8)) &* 0xff51_afd7_ed55_8ccd
-  } else {
+  if count <= 8 {
     hash = unsafe (hash ^ shortWord(p, count)) &* 0xff51_afd7_ed55_8ccd
+    hash = (hash ^ (hash >> 29)) &* 0xc4ce_b9fe_1a85_ec53
+    return hash ^ (hash >> 32)
   }
-  hash ^= hash >> 29
-  hash &*= 0xc4ce_b9fe_1a85_ec53
-  return hash ^ (hash >> 32)
+  var offset = 0
+  while offset + 16 < count {
+    hash = unsafe hashFold(hash ^ load64(p + offset), load64(p + offset + 8))
+    offset += 16
+  }
+  // The last 16 bytes may overlap those before; of less than 16, the two words overlap.
+  let last = max(count - 16, 0)
+  return unsafe hashFold(hash ^ load64(p + last), load64(p + count - 8))
+}
+
+@inline(__always) private func hashFold(_ one: UInt64, _ other: UInt64) -> UInt64 {
+  let product = (one ^ 0xff51_afd7_ed55_8ccd).multipliedFullWidth(by: other ^ 0xc4ce_b9fe_1a85_ec53)
+  return product.high ^ product.low
 }
 
 @inline(__always) func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
-/// Where the next of two bytes is, at or after `from`; `end` if there is none.
-@inline(__always) func nextQuoteOrBackslash(_ from: BytePointer, _ end: BytePointer) -> BytePointer {
+/// Where the next of two bytes is, at or after `from`; `end` if there is none. Bytes can be read up to `readable`.
+@inline(__always) func nextQuoteOrBackslash(
+  _ from: BytePointer, _ end: BytePointer, readable: BytePointer
+) -> BytePointer {
+  var p = unsafe from
+  while unsafe p < end, unsafe readable - p >= 64 {
+    let hit = unsafe ByteScan.quoteOrBackslash64(p)
+    if hit != 0 { return unsafe min(p + hit.trailingZeroBitCount, end) }
+    unsafe p += 64
+  }
   let ones: UInt64 = 0x0101_0101_0101_0101
   let highs: UInt64 = 0x8080_8080_8080_8080
-  var p = unsafe from
   while unsafe end - p >= 8 {
     let word = unsafe load64(p)
     let quotes = word ^ (ones &* 0x22)
@@ -73,19 +94,34 @@ typealias BytePointer = UnsafePointer<UInt8>
     unsafe p += 8
   }
   while unsafe p < end, unsafe p[0] != 0x22, unsafe p[0] != 0x5c { unsafe p += 1 }
-  return unsafe p
+  return unsafe min(p, end)
 }
 
 /// The quote that ends a string whose content starts at `from`; nil if there is none.
-@inline(__always) func closingQuote(_ from: BytePointer, _ end: BytePointer) -> BytePointer? {
+@inline(__always) func closingQuote(
+  _ from: BytePointer, _ end: BytePointer, readable: BytePointer
+) -> BytePointer? {
   var p = unsafe from
   while true {
-    unsafe p = unsafe nextQuoteOrBackslash(p, end)
+    unsafe p = unsafe nextQuoteOrBackslash(p, end, readable: readable)
     if unsafe p >= end { return nil }
     if unsafe p[0] == 0x22 { return unsafe p }
     unsafe p += 2
     if unsafe p >= end { return nil }
   }
+}
+
+/// The number that eight digits are, the first in the lowest byte.
+@inline(__always) func decimalWord(_ word: UInt64) -> UInt64 {
+  let pairs = ((word & 0x0f0f_0f0f_0f0f_0f0f) &* 2561) >> 8 & 0x00ff_00ff_00ff_00ff
+  let quads = (pairs &* 6_553_601) >> 16 & 0x0000_ffff_0000_ffff
+  return (quads &* 42_949_672_960_001) >> 32
+}
+
+/// The number that 1 to 16 digits are. Reads eight bytes from its first one, or up to its last one.
+@inline(__always) func decimal(_ p: BytePointer, _ count: Int) -> UInt64 {
+  if count <= 8 { return unsafe decimalWord(load64(p) << UInt64(64 - 8 * count)) }
+  return unsafe decimalWord(load64(p) << UInt64(128 - 8 * count)) &* 100_000_000 &+ decimalWord(load64(p + count - 8))
 }
 
 /// The value of eight lower-case hexadecimal digits, the first in the lowest byte; `bad` gets bits where there are none.
@@ -154,7 +190,8 @@ func plainUUID(_ p: BytePointer, upper: Bool) -> UUIDWords? {
   return bad == 0 ? words : nil
 }
 
-/// Memory of equal elements that grows by doubling. Whoever holds it frees it.
+/// Memory of equal elements that grows by doubling, and 32 bytes more that may be read and overwritten. Whoever holds it
+/// frees it.
 ///
 /// `@unsafe`: copies share the memory, and indexing is not checked.
 @unsafe struct Pool<Element: BitwiseCopyable> {
@@ -169,7 +206,7 @@ func plainUUID(_ p: BytePointer, upper: Bool) -> UUIDWords? {
 
   /// At the beginning of a cache line.
   private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Element> {
-    unsafe UnsafeMutableRawPointer.allocate(byteCount: capacity * MemoryLayout<Element>.stride, alignment: 64)
+    unsafe UnsafeMutableRawPointer.allocate(byteCount: capacity * MemoryLayout<Element>.stride + 32, alignment: 64)
       .bindMemory(to: Element.self, capacity: capacity)
   }
 
@@ -219,6 +256,15 @@ func plainUUID(_ p: BytePointer, upper: Bool) -> UUIDWords? {
 }
 
 extension Pool where Element == UInt8 {
+  /// As `append`, of bytes that can be read up to `readable`: most are few, and 32 are copied faster than as many as there
+  /// are.
+  @inline(__always) mutating func append(_ from: BytePointer, _ more: Int, readable: BytePointer) {
+    guard more <= 32, unsafe readable - from >= 32 else { return unsafe append(from, more) }
+    unsafe reserve(more)
+    unsafe ByteScan.copy32(start + count, from)
+    unsafe count += more
+  }
+
   @inline(__always) mutating func append(varint value: UInt64) {
     unsafe reserve(10)
     var rest = value

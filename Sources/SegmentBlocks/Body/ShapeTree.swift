@@ -42,12 +42,14 @@ extension DictionaryTables {
   /// 40 MB.
   private static let nodesMax = 1 << 20
 
-  /// The shape of a text, and its values in `tokenizer.tokens`; nil if it is better kept whole.
+  /// The shape of a text, and its values in `tokenizer.tokens`; nil if it is better kept whole. Bytes can be read up to
+  /// `readable`, at or behind the text's end.
   @inline(__always) mutating func shape(
-    _ text: BytePointer, _ count: Int, classIndex: Int, isData: Bool, _ tokenizer: inout Tokenizer
+    _ text: BytePointer, _ count: Int, readable: BytePointer, classIndex: Int, isData: Bool,
+    _ tokenizer: inout Tokenizer
   ) -> Shape? {
     let root = unsafe (parts.start + (classIndex * 2 + (isData ? 1 : 0))).pointee.root
-    if root != 0, let known = unsafe knownShape(text, count, root, tokenizer.tokens) { return known }
+    if root != 0, let known = unsafe knownShape(text, count, readable, root, tokenizer.tokens) { return known }
     return unsafe cutShape(text, count, classIndex: classIndex, isData: isData, &tokenizer)
   }
 
@@ -55,7 +57,7 @@ extension DictionaryTables {
   ///
   /// - Returns: nil where none fits; one that was cut may fit all the same.
   @inline(__always) private mutating func knownShape(
-    _ text: BytePointer, _ count: Int, _ root: UInt32, _ tokens: UnsafeMutablePointer<Token>
+    _ text: BytePointer, _ count: Int, _ readable: BytePointer, _ root: UInt32, _ tokens: UnsafeMutablePointer<Token>
   ) -> Shape? {
     let end = unsafe text + count
     let pieces = unsafe BytePointer(templateBytes.start)
@@ -69,7 +71,9 @@ extension DictionaryTables {
       while number != 0, unsafe tried < Self.childrenTried {
         let node = unsafe nodes.start + Int(number)
         let length = unsafe Int(node.pointee.pieceLength)
-        if unsafe end - p >= length, unsafe equalBytes(pieces + Int(node.pointee.pieceStart), p, length) {
+        if unsafe end - p >= length,
+          unsafe equalBytes(pieces + Int(node.pointee.pieceStart), p, length, readable: readable)
+        {
           let after = unsafe p + length
           if unsafe node.pointee.shape != 0 {
             if unsafe after == end {
@@ -77,7 +81,9 @@ extension DictionaryTables {
               return unsafe shapes[Int(node.pointee.shape) - 1]
             }
           } else {
-            unsafe stop = unsafe node.pointee.isString ? closingQuote(after, end) : Tokenizer.endOfPlain(after, end)
+            unsafe stop =
+              unsafe node.pointee.isString
+              ? closingQuote(after, end, readable: readable) : Tokenizer.endOfPlain(after, end, readable: readable)
             if let found = unsafe stop, unsafe node.pointee.isString || found > after {
               unsafe token.pointee = unsafe Token(
                 start: UInt32(truncatingIfNeeded: after - text), length: UInt32(truncatingIfNeeded: found - after),

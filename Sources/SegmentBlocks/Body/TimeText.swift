@@ -1,3 +1,5 @@
+import WideScan
+
 /// Dates and times as text, without a time zone: days and seconds since the epoch.
 enum TimeText {
   /// Days since 1970-01-01 of a date of the Gregorian calendar, year 0 to 9999; nil if there is no such date.
@@ -203,28 +205,55 @@ extension EncodedBlock {
     unsafe putNumeral(list, path, p, count)
   }
 
+  /// Of a number without its sign: its digits as one number, how many they are, and where the point is, or -1.
+  private typealias Digits = (value: Int64, count: Int, point: Int)
+
+  /// - Returns: nil where there is anything else than digits and one point.
+  @inline(never) private func digits(_ p: BytePointer, _ count: Int, _ start: Int) -> Digits? {
+    var result = Digits(value: 0, count: 0, point: -1)
+    for index in start..<count {
+      let byte = unsafe p[index]
+      if isDigit(byte) {
+        result.value = result.value &* 10 &+ Int64(byte & 15)
+        result.count += 1
+      } else if byte == 0x2e, result.point < 0 {
+        result.point = index
+      } else {
+        return nil
+      }
+    }
+    return result
+  }
+
+  /// As `digits`, without a turn for each of them, up to 16 bytes.
+  ///
+  /// - Returns: nil where that can't be.
+  @inline(__always) private func fewDigits(_ p: BytePointer, _ count: Int, _ start: Int) -> Digits? {
+    guard count - start <= 16, unsafe fields.end - p >= 32 else { return nil }
+    let others = unsafe UInt32(ByteScan.noDigit16(p + start))
+    let whole = min(others.trailingZeroBitCount, count - start)
+    let behind = count - start - whole
+    let value = unsafe decimal(p + start, whole)
+    if behind == 0 { return (Int64(truncatingIfNeeded: value), whole, -1) }
+    let point = start + whole
+    let scale = behind - 1
+    guard unsafe p[point] == 0x2e, scale > 0, scale <= 8,
+      (others >> UInt32(whole + 1)).trailingZeroBitCount >= scale
+    else { return nil }
+    let fraction = unsafe decimal(p + point + 1, scale)
+    return (Int64(truncatingIfNeeded: value) &* TimeText.power(scale) &+ Int64(fraction), whole + scale, point)
+  }
+
   @inline(__always) private mutating func putNumeral(_ list: UInt32, _ path: Int, _ p: BytePointer, _ count: Int) {
     let negative = unsafe p[0] == 0x2d
-    var index = negative ? 1 : 0
+    let index = negative ? 1 : 0
     guard count <= 19, index < count, unsafe isDigit(p[index]) else {
       return unsafe putText(list, path, p, count, ValueKind.textOther)
     }
     // No other number begins with 0: it would lose it.
     let leadingZero = unsafe p[index] == 0x30
-    var value: Int64 = 0
-    var digits = 0
-    var point = -1
-    while index < count {
-      let byte = unsafe p[index]
-      if isDigit(byte) {
-        value = value &* 10 &+ Int64(byte & 15)
-        digits += 1
-      } else if byte == 0x2e, point < 0 {
-        point = index
-      } else {
-        return unsafe putText(list, path, p, count, ValueKind.textOther)
-      }
-      index += 1
+    guard let (value, digits, point) = unsafe fewDigits(p, count, index) ?? digits(p, count, index) else {
+      return unsafe putText(list, path, p, count, ValueKind.textOther)
     }
     let scale = point < 0 ? 0 : count - 1 - point
     let wholeDigits = digits - scale

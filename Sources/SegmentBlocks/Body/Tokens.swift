@@ -1,3 +1,5 @@
+import WideScan
+
 /// Where a value stands in the text, and the node of the shape's tree that leads to it.
 struct Token: BitwiseCopyable {
   var start: UInt32
@@ -41,7 +43,7 @@ struct Token: BitwiseCopyable {
         unsafe skeletonCount += 1
         unsafe p += 1
       case 0x22:
-        guard let quote = unsafe closingQuote(p + 1, end) else { return false }
+        guard let quote = unsafe closingQuote(p + 1, end, readable: end) else { return false }
         let length = unsafe quote - p - 1
         if unsafe quote + 1 < end, unsafe quote[1] == 0x3a {
           guard unsafe copyKey(p, length + 3) else { return false }
@@ -52,7 +54,7 @@ struct Token: BitwiseCopyable {
         unsafe p = unsafe quote + 1
         if unsafe skeleton[skeletonCount - 1] == 0x3a { unsafe p += 1 }
       default:
-        let last = unsafe Tokenizer.endOfPlain(p, end)
+        let last = unsafe Tokenizer.endOfPlain(p, end, readable: end)
         guard unsafe last > p else { return false }
         unsafe put(text, p, last - p, 2, key)
         unsafe p = unsafe last
@@ -87,16 +89,24 @@ struct Token: BitwiseCopyable {
     return true
   }
 
-  /// Where a value that is no string ends.
-  @inline(__always) static func endOfPlain(_ from: BytePointer, _ end: BytePointer) -> BytePointer {
+  /// Where a value that is no string ends: before a comma, a colon, a brace, a bracket, or what no value is made of.
+  @inline(__always) static func endOfPlain(
+    _ from: BytePointer, _ end: BytePointer, readable: BytePointer
+  ) -> BytePointer {
     var p = unsafe from
-    while unsafe p < end {
-      switch unsafe p[0] {
-      case 0x2c, 0x7d, 0x5d, 0x20, 0x22, 0x7b, 0x5b, 0x3a, 0x0a, 0x0d, 0x09: return unsafe p
-      default: unsafe p += 1
-      }
+    while unsafe p < end, unsafe readable - p >= 16 {
+      let hit = unsafe ByteScan.endOfPlain16(p)
+      if hit != 0 { return unsafe min(p + hit.trailingZeroBitCount, end) }
+      unsafe p += 16
     }
-    return unsafe p
+    while unsafe p < end {
+      let byte = unsafe p[0]
+      if byte < 0x23 || byte >= 0x80 || byte == 0x2c || byte == 0x3a || byte | 0x20 == 0x7b || byte | 0x20 == 0x7d {
+        return unsafe p
+      }
+      unsafe p += 1
+    }
+    return unsafe min(p, end)
   }
 }
 

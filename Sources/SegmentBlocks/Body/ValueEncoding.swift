@@ -19,13 +19,15 @@ extension EncodedBlock {
   @inline(__always) mutating func putString(_ list: UInt32, _ path: Int, _ p: BytePointer, _ count: Int) {
     let column = unsafe column(path)
     let record = unsafe tables.pointee.lists[list]
-    if let place = unsafe record.constant(p, count, BytePointer(tables.pointee.arena.start)) {
+    if let place = unsafe record.constant(p, count, BytePointer(tables.pointee.arena.start), readable: fields.end) {
       unsafe record.hits &+= 1
       unsafe column.pointee.kinds.append(place)
       return
     }
     let last = unsafe column.pointee.last
-    if unsafe last.run == run, Int(last.length) == count, unsafe equalBytes(runArena.start + last.start, p, count) {
+    if unsafe last.run == run, Int(last.length) == count,
+      unsafe equalBytes(runArena.start + last.start, p, count, readable: fields.end)
+    {
       // What is the event's service is that in all events, and not now this and now as the last one.
       let isService =
         unsafe count > 0 && record.has(ValueKind.equalsService) && fields.service.count == count
@@ -35,7 +37,7 @@ extension EncodedBlock {
     unsafe lastBefore = last
     if count < BodyLimit.rememberedBytes {
       unsafe column.pointee.last = unsafe LastValue(run: run, length: UInt32(count), start: runArena.count)
-      unsafe runArena.append(p, count)
+      unsafe runArena.append(p, count, readable: fields.end)
     }
     unsafe putNewString(list, path, p, count)
   }
@@ -61,7 +63,7 @@ extension EncodedBlock {
   ) {
     unsafe putKind(list, path, kind)
     unsafe putNumber(kind, UInt64(count))
-    unsafe texts.append(p, count)
+    unsafe texts.append(p, count, readable: fields.end)
   }
 
   private mutating func putUUID(_ list: UInt32, _ path: Int, _ uuid: UUIDWords) {
@@ -127,7 +129,8 @@ extension EncodedBlock {
     for index in 0..<known {
       let number = unsafe record.prefixNumber(index)
       if unsafe Int(tables.pointee.prefixes.lengths[number]) == count,
-        unsafe equalBytes(tables.pointee.arena.start + Int(tables.pointee.prefixes.starts[number]), p, count)
+        unsafe equalBytes(
+          tables.pointee.arena.start + Int(tables.pointee.prefixes.starts[number]), p, count, readable: fields.end)
       {
         return .own(index)
       }
@@ -251,7 +254,7 @@ extension EncodedBlock {
       let fingerprint = UInt32(truncatingIfNeeded: hash)
       for index in 0..<listed
       where unsafe record.fingerprint(index) == fingerprint && record.length(index) == count
-        && equalBytes(tables.pointee.arena.start + record.start(index), p, count)
+        && equalBytes(tables.pointee.arena.start + record.start(index), p, count, readable: fields.end)
       {
         unsafe record.hits &+= 1
         unsafe (columns.start + path).pointee.kinds.append(record.place(index))
@@ -288,7 +291,8 @@ extension EncodedBlock {
     if entry > 0 {
       let start = unsafe Int(starts[entry - 1])
       let length = unsafe Int(starts[entry]) - start
-      return unsafe length == count && equalBytes(tables.pointee.entryBytes.start + start, p, count) ? entry - 1 : nil
+      return unsafe length == count
+        && equalBytes(tables.pointee.entryBytes.start + start, p, count, readable: fields.end) ? entry - 1 : nil
     }
     let number = unsafe starts.count - 1
     guard unsafe number < tables.pointee.strings.entriesMax,

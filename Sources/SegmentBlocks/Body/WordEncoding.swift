@@ -1,4 +1,5 @@
 import EventModel
+import WideScan
 
 /// Texts of words that recur: DEFLATE sees a block only, and must learn the words of the segment in each anew.
 extension EncodedBlock {
@@ -14,7 +15,7 @@ extension EncodedBlock {
     var known = 0
     var start = 0
     while true {
-      let end = unsafe nextBlank(p + start, p + count) - p
+      let end = unsafe nextBlank(p + start, p + count, readable: fields.end) - p
       if start == 0, end == count { return false }
       let number = unsafe word(p + start, end - start)
       if number > 0 { known += 1 }
@@ -39,7 +40,7 @@ extension EncodedBlock {
     if number < 0 {
       unsafe wordCodes.append(0)
       unsafe putNumber(ValueKind.words, UInt64(count))
-      unsafe texts.append(p, count)
+      unsafe texts.append(p, count, readable: fields.end)
     } else if number < BodyLimit.nearWords {
       unsafe wordCodes.append(UInt8(truncatingIfNeeded: number + 1))
     } else {
@@ -57,7 +58,9 @@ extension EncodedBlock {
     if entry > 0 {
       let start = unsafe Int(tables.pointee.wordStarts[entry - 1])
       let length = unsafe Int(tables.pointee.wordStarts[entry]) - start
-      let isSame = unsafe length == count && equalBytes(tables.pointee.wordBytes.start + start, p, count)
+      let isSame =
+        unsafe length == count
+        && equalBytes(tables.pointee.wordBytes.start + start, p, count, readable: fields.end)
       return isSame ? UInt32(truncatingIfNeeded: entry) : 0
     }
     let number = unsafe tables.pointee.wordStarts.count - 1
@@ -70,15 +73,15 @@ extension EncodedBlock {
 }
 
 /// Where the next blank is, at or after `from`; `end` if there is none.
-@inline(__always) private func nextBlank(_ from: BytePointer, _ end: BytePointer) -> BytePointer {
-  let ones: UInt64 = 0x0101_0101_0101_0101
+@inline(__always) private func nextBlank(
+  _ from: BytePointer, _ end: BytePointer, readable: BytePointer
+) -> BytePointer {
   var p = unsafe from
-  while unsafe end - p >= 8 {
-    let word = unsafe load64(p) ^ (ones &* 0x20)
-    let hit = (word &- ones) & ~word & (ones &* 0x80)
-    if hit != 0 { return unsafe p + hit.trailingZeroBitCount >> 3 }
-    unsafe p += 8
+  while unsafe p < end, unsafe readable - p >= 32 {
+    let hit = unsafe ByteScan.blank32(p)
+    if hit != 0 { return unsafe min(p + hit.trailingZeroBitCount, end) }
+    unsafe p += 32
   }
   while unsafe p < end, unsafe p[0] != 0x20 { unsafe p += 1 }
-  return unsafe p
+  return unsafe min(p, end)
 }

@@ -1,0 +1,75 @@
+import TestSupport
+import Testing
+import WideScan
+
+/// Every function against a loop over single bytes: each of the 256 at each place, among others of each kind.
+@Suite("Bytes compared at once") struct ByteScanTests {
+  /// What a function must say of these bytes, the lowest bit first.
+  private func bits(_ bytes: [UInt8], _ isHit: (UInt8) -> Bool) -> UInt64 {
+    bytes.indices.reduce(0) { isHit(bytes[$1]) ? $0 | 1 << UInt64($1) : $0 }
+  }
+
+  private func check(
+    _ count: Int, _ scan: (UnsafeRawPointer) -> UInt64, _ isHit: (UInt8) -> Bool, _ what: String
+  ) {
+    for filler: UInt8 in [0x61, 0x22, 0x00, 0xff] {
+      for byte in UInt8.min...UInt8.max {
+        for place in 0..<count {
+          var bytes = [UInt8](repeating: filler, count: count)
+          bytes[place] = byte
+          let found = unsafe bytes.withUnsafeBytes { unsafe scan($0.baseAddress!) }
+          guard found == bits(bytes, isHit) else {
+            Issue.record("\(what): byte \(byte) at \(place) among \(filler): \(String(found, radix: 2))")
+            return
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `what a JSON string cannot just go on with`() {
+    let isSpecial: (UInt8) -> Bool = { $0 == 0x22 || $0 == 0x5c || $0 < 0x20 || $0 >= 0x80 }
+    unsafe check(64, { unsafe ByteScan.specialInString64($0) }, isSpecial, "64")
+    unsafe check(32, { unsafe UInt64(ByteScan.specialInString32($0)) }, isSpecial, "32")
+  }
+
+  @Test func `quotes and backslashes`() {
+    unsafe check(64, { unsafe ByteScan.quoteOrBackslash64($0) }, { $0 == 0x22 || $0 == 0x5c }, "64")
+  }
+
+  @Test func `what ends a number or a literal`() {
+    let ends = Array(",:{}[]".utf8)
+    unsafe check(
+      16, { unsafe UInt64(ByteScan.endOfPlain16($0)) }, { ends.contains($0) || $0 < 0x23 || $0 >= 0x80 }, "16")
+  }
+
+  @Test func `everything but digits, and blanks`() {
+    unsafe check(16, { unsafe UInt64(ByteScan.noDigit16($0)) }, { !(0x30...0x39).contains($0) }, "digits")
+    unsafe check(32, { unsafe UInt64(ByteScan.blank32($0)) }, { $0 == 0x20 }, "blanks")
+  }
+
+  @Test func `two ranges are the same up to the count that is asked for, whatever stands behind`() {
+    let one = (0..<32).map { UInt8($0 * 7) }
+    for place in 0..<32 {
+      var other = one
+      other[place] ^= 1
+      for count in 0...32 {
+        let isSame = unsafe one.withUnsafeBytes { first in
+          unsafe other.withUnsafeBytes { unsafe ByteScan.isSame32(first.baseAddress!, $0.baseAddress!, count) }
+        }
+        #expect(isSame == (count <= place), "\(count) bytes, another one at \(place)")
+      }
+    }
+    let all = unsafe one.withUnsafeBytes { unsafe ByteScan.isSame32($0.baseAddress!, $0.baseAddress!, 32) }
+    #expect(all)
+  }
+
+  @Test func `32 bytes are copied, and none behind them`() {
+    let source = (0..<40).map { UInt8($0) }
+    var target = [UInt8](repeating: 0xee, count: 40)
+    unsafe source.withUnsafeBytes { from in
+      unsafe target.withUnsafeMutableBytes { unsafe ByteScan.copy32($0.baseAddress!, from.baseAddress!) }
+    }
+    #expect(target == source[..<32] + [UInt8](repeating: 0xee, count: 8))
+  }
+}
