@@ -275,9 +275,10 @@ import TraceStore
   /// As `prefetchTables`, for the rows that the tables name.
   @inline(__always) func prefetchRows(_ draft: UnsafePointer<HotDraft>) {
     unsafe traceTable.prefetchRow(draft.pointee.correlationHash)
-    guard let cause = unsafe storage.pointee.ids.guess(draft.pointee.causeHash) else { return }
-    unsafe Prefetch.ends(row(Int(cause)), Row.bytes)
+    if let cause = unsafe storage.pointee.ids.guess(draft.pointee.causeHash) { prefetch(Int(cause)) }
   }
+
+  @inline(__always) func prefetch(_ place: Int) { unsafe Prefetch.ends(row(place), Row.bytes) }
 
   // MARK: Finding
 
@@ -489,7 +490,7 @@ extension HotIndex {
     return externalCause(place)?.ordinal
   }
 
-  /// What rows and tables occupy; memory that was only reserved is not there.
+  /// Of rows and tables; what was only reserved is not there.
   var memoryBytes: Int {
     let tables = unsafe storage.pointee.ids.memoryBytes + storage.pointee.streams.memoryBytes
     let rare = unsafe storage.pointee.externalCauses.capacity * 24 + storage.pointee.namesakes.memoryBytes

@@ -69,6 +69,8 @@ struct SketchBook {
   private var lastKey = Key(kind: 0, causeType: 0)
   private var lastPlace = -1
   private var failing: [Bool] = []
+  /// What the block at hand adds to `buckets`.
+  private var keys: ContiguousArray<UInt64> = []
 
   private static func fails(_ kind: EventKind) -> Bool {
     kind.failure != .none && kind.eventClass == EventClass.domain.rawValue
@@ -98,7 +100,7 @@ struct SketchBook {
       let type = causeKind & BlockHead.localKindFlag != 0 ? Self.otherKind : typeNumbers[Int(causeKind)]
       let place = self.place(Key(kind: isLocal ? Self.otherKind : kind, causeType: type))
       let latency = Timestamp(nanoseconds: head.created[event]).since(Timestamp(nanoseconds: head.created[parent]))
-      buckets.add(row: place, bucket: LatencySketch.bucket(latency))
+      keys.append(BucketCounts.key(row: place, bucket: LatencySketch.bucket(latency)))
       if latency < 0 { rows[place].negativeCount += 1 }
       rows[place].minimum = min(rows[place].minimum, latency)
       rows[place].maximum = max(rows[place].maximum, latency)
@@ -106,6 +108,8 @@ struct SketchBook {
         isLocal ? head.localKinds[Int(kind & ~BlockHead.localKindFlag)].failure : kinds[Int(kind)].failure
       if failure != .none { rows[place].failureCount += 1 }
     }
+    buckets.add(keys)
+    keys.removeAll(keepingCapacity: true)
   }
 
   private mutating func place(_ key: Key) -> Int {
@@ -214,8 +218,26 @@ private struct BucketCounts {
     return Int(truncatingIfNeeded: hash ^ hash &>> 32) & mask
   }
 
-  @inline(__always) mutating func add(row: Int, bucket: Int32) {
-    let key = UInt64(row &+ 1) << 32 | UInt64(UInt32(bitPattern: bucket))
+  @inline(__always) static func key(row: Int, bucket: Int32) -> UInt64 {
+    UInt64(row &+ 1) << 32 | UInt64(UInt32(bitPattern: bucket))
+  }
+
+  /// One more of each: the table is larger than caches are, so what comes next is asked for ahead.
+  mutating func add(_ keys: ContiguousArray<UInt64>) {
+    for place in keys.indices {
+      if place &+ 8 < keys.count { prefetch(keys[place &+ 8]) }
+      add(keys[place])
+    }
+  }
+
+  @inline(__always) private func prefetch(_ key: UInt64) {
+    let slot = Self.slot(key, slots.count &- 1)
+    unsafe slots.withUnsafeBufferPointer {
+      unsafe Prefetch.line(UnsafeRawPointer($0.baseAddress.unsafelyUnwrapped + slot))
+    }
+  }
+
+  @inline(__always) private mutating func add(_ key: UInt64) {
     let mask = slots.count &- 1
     var slot = Self.slot(key, mask)
     while slots[slot].key != key {

@@ -1,5 +1,6 @@
 import EventModel
 import Platform
+import SegmentBlocks
 import TraceStore
 
 /// Frames by bucket, in blocks of memory; what is beyond a budget goes to a file without a name, the buckets that are
@@ -196,6 +197,14 @@ import TraceStore
       unsafe memory = try readBack(number, block)
     }
     return unsafe UnsafeRawBufferPointer(start: memory + start, count: block.byteCount - start)
+  }
+
+  /// Asks for the bytes of a frame that is going to be wanted, where they are in memory.
+  @inline(__always) func prefetch(at location: UInt32) {
+    let block = unsafe buckets[open].blocks[Int(location >> 16)]
+    let start = Int(location & 0xffff)
+    guard let memory = unsafe block.memory, unsafe start < block.byteCount else { return }
+    unsafe Prefetch.lines(UnsafeRawPointer(memory) + start, block.byteCount - start, max: 12)
   }
 
   @inline(never) private func readBack(_ number: Int, _ block: Block) throws(StoreError) -> UnsafeRawPointer {

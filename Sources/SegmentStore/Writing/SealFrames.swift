@@ -23,6 +23,8 @@ import TraceStore
   /// The events before this place were read.
   private var readPlace = 0
   private var openBucket = -1
+  /// So many events from now, a frame is wanted: it lies anywhere in the window, which no cache holds.
+  private static let slotsAhead = 3
 
   init(
     _ generation: HotGeneration, _ order: SealOrder, directory: String, windowBytes: Int
@@ -40,6 +42,11 @@ import TraceStore
   /// The event at a slot; slots ascend. The view is valid until the next call.
   @inline(__always) func event(slot: Int) throws(StoreError) -> EventView {
     if slot >> SealOrder.bucketShift != openBucket { try open(slot >> SealOrder.bucketShift) }
+    let ahead = slot &+ Self.slotsAhead
+    if ahead < locations.count, ahead >> SealOrder.bucketShift == openBucket {
+      buckets.prefetch(at: locations[ahead])
+      generation.index.prefetch(Int(order.places[ahead]))
+    }
     let frames = try unsafe buckets.frame(at: locations[slot])
     return try unsafe cursor.event(in: frames, at: 0, place: Int(order.places[slot]))
   }
