@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The architecture on one screen: a target depends only on targets of lower levels (docs/ARCHITECTURE.md).
+// The architecture on one screen: a target depends only on targets of lower levels, or on WideScan (docs/ARCHITECTURE.md).
 // Tests/TidyTests compares every import in the sources with this picture.
 //
 // Of the targets that could be built next, SwiftPM starts the one whose name comes last in the alphabet. SegmentStore takes
@@ -78,7 +78,7 @@ let package = Package(
     library("EventSource", ["EventModel", "WireFormats", "Platform", "Compression"]),
     library(
       "SegmentStore",
-      ["SegmentBlocks", "TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite"],
+      ["SegmentBlocks", "TraceStore", "EventModel", "WideScan", "WireFormats", "Platform", "Compression", "CSQLite"],
       exclude: ["FORMAT.md"]),
     library("HTTPClient", ["Platform", "Compression", "CCurl"]),
     library("HTTPServer", ["Platform", "Compression", "CMicrohttpd", "CGnuTLS"]),

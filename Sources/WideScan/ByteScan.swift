@@ -19,8 +19,7 @@ public import CWideScan
     unsafe clew_quote_or_backslash_64(start)
   }
 
-  /// What ends a number or a literal of JSON: comma, colon, braces, brackets, and every byte up to the quote or beyond
-  /// ASCII.
+  /// What ends a number or a literal of JSON: comma, colon, braces, brackets, quote, and white space.
   @inlinable @inline(__always) public static func endOfPlain16(_ start: UnsafeRawPointer) -> UInt16 {
     unsafe clew_end_of_plain_16(start)
   }
@@ -45,4 +44,13 @@ public import CWideScan
   @inlinable @inline(__always) public static func copy32(
     _ target: UnsafeMutableRawPointer, _ source: UnsafeRawPointer
   ) { unsafe clew_copy_32(target, source) }
+
+  /// Of 16 words of 32 bits in the order of the processor: those that have `tag` under `mask`, and those whose bits are
+  /// all set.
+  @inlinable @inline(__always) public static func tags16(
+    _ start: UnsafeRawPointer, mask: UInt32, tag: UInt32
+  ) -> (tagged: UInt32, full: UInt32) {
+    let both = unsafe clew_tags_16(start, mask, tag)
+    return (both & 0xffff, both >> 16)
+  }
 }

@@ -56,4 +56,77 @@ import Testing
       #expect(number == UInt64(String(decoding: digits, as: UTF8.self)))
     }
   }
+
+  /// As for numbers: whatever is compared with what came before, with prefixes, words and the last value of the key.
+  @Test func `strings are stored alike near the end and far from it`() throws {
+    var random = SeededRandom(seed: 13)
+    let words = (0..<40).map { "word\($0 * 37)" }
+    let texts = (0..<2_000).map { number -> String in
+      switch Int.random(in: 0..<5, using: &random) {
+      case 0:
+        return words.shuffled(using: &random).prefix(Int.random(in: 1...12, using: &random)).joined(separator: " ")
+      case 1: return "INV-\(100_000 + number / 3)"
+      case 2: return "order-\(BodyRoundTripTests.uuid.dropLast(3))\(100 + number % 300)"
+      case 3: return String(repeating: "s", count: number % 41)
+      default: return words[number % 40]
+      }
+    }
+    func stored(_ behind: Int) throws -> [[UInt8]] {
+      let tail = String(repeating: " ", count: behind)
+      let events = texts.enumerated().map { BodyRoundTripTests.event($0, data: #"{"text":"\#($1)"}\#(tail)"#) }
+      let harness = BodyHarness(EventBatch(events), eventsPerBlock: 10_000)
+      #expect(try harness.decode() == [])
+      return harness.blocks.map(\.columns)
+    }
+    let (near, far) = (try stored(0), try stored(100))
+    #expect(near == far)
+  }
+
+  @Test func `what is no string ends at the same byte, near the end and far from it`() {
+    for byte in UInt8.min...UInt8.max {
+      for length in 0...35 {
+        let text = [UInt8](repeating: 0x31, count: length) + [byte] + [UInt8](repeating: 0x2c, count: 40)
+        let (near, far) = unsafe text.withUnsafeBufferPointer { all in
+          let start = all.baseAddress!
+          let end = unsafe start + length + 1
+          let near = unsafe Tokenizer.endOfPlain(start, end, readable: end) - start
+          return (near, unsafe Tokenizer.endOfPlain(start, end, readable: start + all.count) - start)
+        }
+        #expect(near == far && near == (",:{}[]\" \t\r\n".utf8.contains(byte) ? length : length + 1))
+      }
+    }
+  }
+
+  @Test func `a pool that is full to the last byte is compared and added to in steps of 32`() {
+    let text = (0..<64).map { UInt8($0) }
+    unsafe text.withUnsafeBufferPointer { all in
+      let start = all.baseAddress!
+      for count in 1...32 {
+        var pool = unsafe Pool<UInt8>(capacity: count)
+        unsafe pool.append(start, count, readable: start + 64)
+        #expect(unsafe pool.count == count && pool.capacity == count)
+        #expect(unsafe equalBytes(pool.start, start, count, readable: start + 64))
+        #expect(unsafe !equalBytes(pool.start, start + 1, count, readable: start + 64))
+        unsafe pool.deallocate()
+      }
+    }
+  }
+
+  @Test func `a hash depends on every byte and on nothing behind them`() {
+    var random = SeededRandom(seed: 17)
+    for count in 0...48 {
+      let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+      func hash(_ bytes: [UInt8]) -> UInt64 {
+        let text = bytes + (0..<8).map { _ in UInt8.random(in: 0...255, using: &random) }
+        return unsafe text.withUnsafeBufferPointer { unsafe hashBytes($0.baseAddress!, count) }
+      }
+      let whole = hash(bytes)
+      #expect(hash(bytes) == whole)
+      for place in bytes.indices {
+        var other = bytes
+        other[place] ^= 1 << UInt8(place & 7)
+        #expect(hash(other) != whole, "byte \(place) of \(count)")
+      }
+    }
+  }
 }

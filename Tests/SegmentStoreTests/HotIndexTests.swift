@@ -96,6 +96,29 @@ import TraceStore
     #expect(slots.find(key(200_001)) { key($0) == key(200_001) } == nil)
   }
 
+  /// Hashes of a few homes, many at the last lines of the table, and of few tags: long rows of slots that go on at the
+  /// beginning, and many numbers under the tag of another.
+  @Test func `numbers that crowd at the end of the table are found, and no others`() {
+    for count in [10, 63, 64, 127, 500, 1_000] as [UInt32] {
+      var random = SeededRandom(seed: UInt64(count))
+      let hashes = (0..<count + 200).map { _ in
+        UInt64.random(in: 0xf000_0000...0xffff_ffff, using: &random) << 32 | [0, 7, 0xff].randomElement(using: &random)!
+          << 24
+      }
+      var slots = TagSlots()
+      defer { slots.free() }
+      for number in 0..<count { slots.insert(hashes[Int(number)], number) { hashes[Int($0)] } }
+      for number in 0..<count + 200 {
+        let search = slots.search(hashes[Int(number)]) { $0 == number }
+        #expect(search.found == (number < count ? number : nil))
+        if number < count { continue }
+        // Where the search ended is where it is found from now on.
+        if !slots.isFull { slots.insert(hashes[Int(number)], number, at: search.end) }
+        #expect(slots.isFull || slots.find(hashes[Int(number)]) { $0 == number } == number)
+      }
+    }
+  }
+
   @Test func `an event costs less than 70 bytes of memory`() throws {
     let store = try open()
     let events = (0..<20_000).map { number in

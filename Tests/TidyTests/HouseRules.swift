@@ -16,7 +16,7 @@ private let allowedImports: [String: Set<String>] = {
     "HandlerMetrics": ["EventModel", "PrometheusText"],
     "EventSource": ["EventModel", "WireFormats", "Platform", "Compression"],
     "SegmentStore": [
-      "SegmentBlocks", "TraceStore", "EventModel", "WireFormats", "Platform", "Compression", "CSQLite",
+      "SegmentBlocks", "TraceStore", "EventModel", "WideScan", "WireFormats", "Platform", "Compression", "CSQLite",
       "Synchronization",
     ],
     "HTTPClient": ["Platform", "Compression", "CCurl"],

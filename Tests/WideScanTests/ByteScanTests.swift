@@ -38,9 +38,9 @@ import WideScan
   }
 
   @Test func `what ends a number or a literal`() {
-    let ends = Array(",:{}[]".utf8)
+    let ends = Array(",:{}[]\" \t\r\n".utf8)
     unsafe check(
-      16, { unsafe UInt64(ByteScan.endOfPlain16($0)) }, { ends.contains($0) || $0 < 0x23 || $0 >= 0x80 }, "16")
+      16, { unsafe UInt64(ByteScan.endOfPlain16($0)) }, { ends.contains($0) }, "16")
   }
 
   @Test func `everything but digits, and blanks`() {
@@ -71,5 +71,21 @@ import WideScan
       unsafe target.withUnsafeMutableBytes { unsafe ByteScan.copy32($0.baseAddress!, from.baseAddress!) }
     }
     #expect(target == source[..<32] + [UInt8](repeating: 0xee, count: 8))
+  }
+
+  @Test func `of 16 words those with a tag, and those that are full`() {
+    var random = SeededRandom(seed: 3)
+    for _ in 0..<2_000 {
+      let words = (0..<16).map { _ in
+        random.oneIn(3) ? UInt32.max : UInt32([0x07, 0x70, 0xff].randomElement(using: &random)!) << 24 | 5
+      }
+      for tag: UInt32 in [0x07, 0x08, 0xff] {
+        let (tagged, full) = unsafe words.withUnsafeBytes {
+          unsafe ByteScan.tags16($0.baseAddress!, mask: 0xff00_0000, tag: tag << 24)
+        }
+        #expect(tagged == words.indices.reduce(0) { words[$1] >> 24 == tag ? $0 | 1 << UInt32($1) : $0 })
+        #expect(full == words.indices.reduce(0) { words[$1] == .max ? $0 | 1 << UInt32($1) : $0 })
+      }
+    }
   }
 }

@@ -210,10 +210,6 @@ struct Template: BitwiseCopyable {
     case again(word: Int, entry: Int)
   }
 
-  @inline(__always) func prefetch(_ hash: UInt64) {
-    unsafe Prefetch.line(words + (Int(truncatingIfNeeded: (hash >> 32 | 1) >> 1) & lineMask) * 8)
-  }
-
   /// Looks for a hash, and remembers it if it is new.
   @inline(__always) mutating func look(_ hash: UInt64) -> Sight {
     let fingerprint = hash >> 32 | 1

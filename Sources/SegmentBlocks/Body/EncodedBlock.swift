@@ -248,7 +248,7 @@ struct LastValue: BitwiseCopyable {
   }
 
   @inline(__always) func withBytes(_ bytes: UnsafeRawBufferPointer, _ body: (BytePointer) -> Void) {
-    // An empty slice may have no address; nothing is read from the one given instead.
+    // An empty slice may have no address. Nothing of the one given instead counts, though 32 bytes may be read there.
     unsafe body(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? BytePointer(wholes.start))
   }
 

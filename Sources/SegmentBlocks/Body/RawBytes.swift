@@ -68,7 +68,8 @@ typealias BytePointer = UnsafePointer<UInt8>
 
 @inline(__always) private func hashFold(_ one: UInt64, _ other: UInt64) -> UInt64 {
   let product = (one ^ 0xff51_afd7_ed55_8ccd).multipliedFullWidth(by: other ^ 0xc4ce_b9fe_1a85_ec53)
-  return product.high ^ product.low
+  // With the factors, so that one that happens to be zero does not take the other with it.
+  return product.high ^ product.low ^ one ^ other
 }
 
 @inline(__always) func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }

@@ -89,7 +89,7 @@ struct Token: BitwiseCopyable {
     return true
   }
 
-  /// Where a value that is no string ends: before a comma, a colon, a brace, a bracket, or what no value is made of.
+  /// Where a value that is no string ends.
   @inline(__always) static func endOfPlain(
     _ from: BytePointer, _ end: BytePointer, readable: BytePointer
   ) -> BytePointer {
@@ -100,11 +100,10 @@ struct Token: BitwiseCopyable {
       unsafe p += 16
     }
     while unsafe p < end {
-      let byte = unsafe p[0]
-      if byte < 0x23 || byte >= 0x80 || byte == 0x2c || byte == 0x3a || byte | 0x20 == 0x7b || byte | 0x20 == 0x7d {
-        return unsafe p
+      switch unsafe p[0] {
+      case 0x2c, 0x7d, 0x5d, 0x20, 0x22, 0x7b, 0x5b, 0x3a, 0x0a, 0x0d, 0x09: return unsafe p
+      default: unsafe p += 1
       }
-      unsafe p += 1
     }
     return unsafe min(p, end)
   }

@@ -2,18 +2,23 @@
 ///
 /// - Precondition: `all` has so many bytes behind `start`.
 @inline(__always) func sameBytes(_ part: UnsafeRawBufferPointer, _ all: UnsafeRawBufferPointer, _ start: Int) -> Bool {
-  var offset = 0
   let count = part.count
-  while offset + 8 <= count {
-    let a = unsafe part.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-    if unsafe a != all.loadUnaligned(fromByteOffset: start + offset, as: UInt64.self) { return false }
-    offset += 8
+  @inline(__always) func isSame<Word: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _: Word.Type) -> Bool {
+    unsafe part.loadUnaligned(fromByteOffset: offset, as: Word.self)
+      == all.loadUnaligned(fromByteOffset: start + offset, as: Word.self)
   }
-  while offset < count {
-    if unsafe part[offset] != all[start + offset] { return false }
-    offset += 1
+  // The last word may overlap what is compared already: no turns for single bytes.
+  if count >= 8 {
+    var offset = 0
+    while offset + 8 < count {
+      if !isSame(offset, UInt64.self) { return false }
+      offset += 8
+    }
+    return isSame(count - 8, UInt64.self)
   }
-  return true
+  if count >= 4 { return isSame(0, UInt32.self) && isSame(count - 4, UInt32.self) }
+  if count == 0 { return true }
+  return isSame(0, UInt8.self) && isSame(count / 2, UInt8.self) && isSame(count - 1, UInt8.self)
 }
 
 /// Whether two buffers hold the same bytes.

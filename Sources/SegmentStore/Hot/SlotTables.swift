@@ -1,26 +1,36 @@
 import SegmentBlocks
+import WideScan
 
 /// Open addressing over numbers below 2^24 with 8 bits of their hash beside each, so that a question touches one cache
 /// line and, but for one entry in 256, no row that it is not after. Nothing is ever removed.
 ///
 /// Owned by a class that calls `free` once, in its `deinit`.
 @safe struct TagSlots {
-  // `@safe`: `slots` has `size` elements from `init` or `grow` on, and every index is below `size`.
+  // `@safe`: `slots` has `size` elements from `init` or `grow` on, whole cache lines of them, and every index is below
+  // `size`.
   private var slots: UnsafeMutablePointer<UInt32>
   private var size: Int
   private(set) var used = 0
   static let numberMax = 0xff_fffe
   private static let empty = UInt32.max
   private static let tagMask: UInt32 = 0xff00_0000
+  /// A cache line.
+  private static let lineSlots = 16
 
   /// At most four fifths are used: 500,000 events fit the size that 5 * 2^n gives, with little to spare.
   init() {
     size = 80
-    unsafe slots = .allocate(capacity: size)
-    unsafe slots.initialize(repeating: Self.empty, count: size)
+    unsafe slots = Self.make(size)
   }
 
-  func free() { unsafe slots.deallocate() }
+  private static func make(_ size: Int) -> UnsafeMutablePointer<UInt32> {
+    let slots = unsafe UnsafeMutableRawPointer.allocate(byteCount: size * 4, alignment: 64)
+      .bindMemory(to: UInt32.self, capacity: size)
+    unsafe slots.initialize(repeating: empty, count: size)
+    return unsafe slots
+  }
+
+  func free() { unsafe UnsafeMutableRawPointer(slots).deallocate() }
 
   var memoryBytes: Int { size * 4 }
 
@@ -46,18 +56,13 @@ import SegmentBlocks
   }
 
   @inline(__always) private func place(_ hash: UInt64, _ number: UInt32) {
-    var index = home(hash)
-    while unsafe slots[index] != Self.empty {
-      index += 1
-      if index == size { index = 0 }
-    }
-    unsafe slots[index] = Self.tag(hash) | number
+    unsafe slots[search(hash) { _ in false }.end] = Self.tag(hash) | number
   }
 
   /// A table twice as large, of the numbers below `count` that have a hash, in their order: what the hashes are made of
   /// is read from front to back, which is better than the table where it is the larger memory of the two.
   @inline(__always) mutating func rebuild(of count: Int, _ hashOf: (UInt32) -> UInt64?) {
-    unsafe slots.deallocate()
+    free()
     makeLarger()
     used = 0
     var first = 0
@@ -71,8 +76,7 @@ import SegmentBlocks
 
   private mutating func makeLarger() {
     size *= 2
-    unsafe slots = .allocate(capacity: size)
-    unsafe slots.initialize(repeating: Self.empty, count: size)
+    unsafe slots = Self.make(size)
   }
 
   @inline(never) private mutating func grow(_ hashOf: (UInt32) -> UInt64) {
@@ -83,7 +87,7 @@ import SegmentBlocks
       let number = unsafe old[index] & ~Self.tagMask
       place(hashOf(number), number)
     }
-    unsafe old.deallocate()
+    unsafe UnsafeMutableRawPointer(old).deallocate()
   }
 
   @inline(__always) func find(_ hash: UInt64, where matches: (UInt32) -> Bool) -> UInt32? {
@@ -93,13 +97,25 @@ import SegmentBlocks
   /// As `find`; where nothing is found also where the search ended: at the slot in which it would be.
   @inline(__always) func search(_ hash: UInt64, where matches: (UInt32) -> Bool) -> (found: UInt32?, end: Int) {
     let tag = Self.tag(hash)
-    var index = home(hash)
+    let home = home(hash)
+    // A whole line at once; of the first one the slots from the home on.
+    var line = home & ~(Self.lineSlots - 1)
+    var wanted = UInt32(0xffff) &<< UInt32(truncatingIfNeeded: home - line)
     while true {
-      let slot = unsafe slots[index]
-      if slot == Self.empty { return (nil, index) }
-      if slot & Self.tagMask == tag, matches(slot & ~Self.tagMask) { return (slot & ~Self.tagMask, index) }
-      index += 1
-      if index == size { index = 0 }
+      let (tagged, full) = unsafe ByteScan.tags16(slots + line, mask: Self.tagMask, tag: tag)
+      let free = full & wanted
+      // Those in front of the first empty slot.
+      var candidates = tagged & wanted & ((free & (0 &- free)) &- 1)
+      while candidates != 0 {
+        let index = line + candidates.trailingZeroBitCount
+        let number = unsafe slots[index] & ~Self.tagMask
+        if matches(number) { return (number, index) }
+        candidates &= candidates - 1
+      }
+      if free != 0 { return (nil, line + free.trailingZeroBitCount) }
+      line += Self.lineSlots
+      if line == size { line = 0 }
+      wanted = 0xffff
     }
   }
 
