@@ -217,6 +217,39 @@ import TraceStore
     store.close()
   }
 
+  @Test func `what is due is merged though an input of the first merge is gone meanwhile`() throws {
+    let filled = try open(Self.options { $0.mergeFactor = 0 })
+    for start in stride(from: 1, to: 33, by: 4) {
+      try append(filled, start...(start + 3))
+      try filled.seal()
+    }
+    filled.close()
+    let merging = Locked<(store: SegmentStore?, begun: Int)>((nil, 0))
+    let store = try open(
+      Self.options { options in
+        options.mergeFactor = 4
+        options.sealEventCount = 4
+        options.failurePoint = { (step) throws(StoreError) in
+          guard step == "merge-begins" else { return }
+          _ = eventually(within: 20) { merging.withLock { $0.store != nil } }
+          let begun = merging.withLock { merging -> (store: SegmentStore?, number: Int) in
+            merging.begun += 1
+            return (merging.store, merging.begun)
+          }
+          guard begun.number == 1, let store = begun.store else { return }
+          for segment in store.lock.withLock({ store.state.segments.prefix(1) }) {
+            segment.note(StoreError(.corrupted, "\(segment.name) is damaged", hint: ""), log: store.log)
+          }
+        }
+      })
+    merging.withLock { $0.store = store }
+    defer { merging.withLock { $0.store = nil } }
+    try store.mergeNow()
+    #expect(merging.withLock { $0.begun } >= 2)
+    #expect(store.counters.merges.count >= 1 && store.counters.mergeFailureCount == 0)
+    store.close()
+  }
+
   @Test func `a cursor that began before a merge goes on over the old files, which then go`() throws {
     let store = try open(Self.options { $0.mergeFactor = 0 })
     for start in stride(from: 1, to: 33, by: 4) {

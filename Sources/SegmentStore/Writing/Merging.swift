@@ -19,6 +19,8 @@ extension SegmentStore {
       } catch {
         noteNotMerged(error)
         requests = sealer.mergeRequests
+        // An input that is gone is no failure: it has left the plan, and what else is due need not wait.
+        if error.code == .closed && !sealer.isStopping { continue }
         break
       }
     }
