@@ -278,43 +278,55 @@ public enum LineResult: Hashable, Sendable {
   func append(
     _ parts: EventParts, _ line: UnsafeRawBufferPointer, _ position: SourcePosition, _ batch: inout EventBatch
   ) {
+    // Nearly always everything is in the line; to hold and let go three arrays would be a hundredth of an import.
+    if unsafe scratch.isEmpty && dataBytes.isEmpty && metadataBytes.isEmpty {
+      let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+      return unsafe append(parts, line, scratch: none, data: none, metadata: none, position, &batch)
+    }
     unsafe scratch.withUnsafeBytes { scratch in
       unsafe dataBytes.withUnsafeBytes { data in
         unsafe metadataBytes.withUnsafeBytes { metadata in
-          @inline(__always) func bytes(_ text: Text) -> UnsafeRawBufferPointer {
-            if text.count == 0 { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
-            let all =
-              switch text.place {
-              case .line: unsafe line
-              case .scratch: unsafe scratch
-              case .identifiers: unsafe UnsafeRawBufferPointer(identifiers)
-              case .data: unsafe data
-              case .metadata: unsafe metadata
-              }
-            return unsafe UnsafeRawBufferPointer(rebasing: all[text.start..<(text.start + text.count)])
-          }
-          var draft = unsafe EventDraft()
-          unsafe draft.flags = parts.flags
-          unsafe draft.eventClass = parts.eventClass
-          unsafe draft.failure = parts.failure
-          unsafe draft.handlerIdentity = parts.handlerIdentity
-          unsafe draft.created = parts.created
-          unsafe draft.position = position
-          unsafe draft.revision = parts.revision
-          unsafe draft.id = unsafe bytes(parts.id)
-          unsafe draft.correlation = unsafe bytes(parts.correlation)
-          unsafe draft.cause = unsafe bytes(parts.cause)
-          unsafe draft.stream = unsafe bytes(parts.stream)
-          unsafe draft.type = unsafe bytes(parts.type)
-          unsafe draft.service = unsafe bytes(parts.service)
-          unsafe draft.handler = unsafe bytes(parts.handler)
-          unsafe draft.schemaVersion = unsafe bytes(parts.schemaVersion)
-          unsafe draft.metadata = unsafe bytes(parts.metadata)
-          unsafe draft.data = unsafe bytes(parts.data)
-          unsafe batch.append(draft)
+          unsafe append(parts, line, scratch: scratch, data: data, metadata: metadata, position, &batch)
         }
       }
     }
+  }
+
+  @inline(__always) private func append(
+    _ parts: EventParts, _ line: UnsafeRawBufferPointer, scratch: UnsafeRawBufferPointer, data: UnsafeRawBufferPointer,
+    metadata: UnsafeRawBufferPointer, _ position: SourcePosition, _ batch: inout EventBatch
+  ) {
+    @inline(__always) func bytes(_ text: Text) -> UnsafeRawBufferPointer {
+      if text.count == 0 { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
+      let all =
+        switch text.place {
+        case .line: unsafe line
+        case .scratch: unsafe scratch
+        case .identifiers: unsafe UnsafeRawBufferPointer(identifiers)
+        case .data: unsafe data
+        case .metadata: unsafe metadata
+        }
+      return unsafe UnsafeRawBufferPointer(rebasing: all[text.start..<(text.start + text.count)])
+    }
+    var draft = unsafe EventDraft()
+    unsafe draft.flags = parts.flags
+    unsafe draft.eventClass = parts.eventClass
+    unsafe draft.failure = parts.failure
+    unsafe draft.handlerIdentity = parts.handlerIdentity
+    unsafe draft.created = parts.created
+    unsafe draft.position = position
+    unsafe draft.revision = parts.revision
+    unsafe draft.id = unsafe bytes(parts.id)
+    unsafe draft.correlation = unsafe bytes(parts.correlation)
+    unsafe draft.cause = unsafe bytes(parts.cause)
+    unsafe draft.stream = unsafe bytes(parts.stream)
+    unsafe draft.type = unsafe bytes(parts.type)
+    unsafe draft.service = unsafe bytes(parts.service)
+    unsafe draft.handler = unsafe bytes(parts.handler)
+    unsafe draft.schemaVersion = unsafe bytes(parts.schemaVersion)
+    unsafe draft.metadata = unsafe bytes(parts.metadata)
+    unsafe draft.data = unsafe bytes(parts.data)
+    unsafe batch.append(draft)
   }
 
   /// One huge line shall not hold memory for ever.
