@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The architecture on one screen: a target depends only on targets of lower levels, or on WideScan (docs/ARCHITECTURE.md).
+// The architecture on one screen: a target depends only on targets of lower levels, but for three (docs/ARCHITECTURE.md).
 // Tests/TidyTests compares every import in the sources with this picture.
 //
 // Of the targets that could be built next, SwiftPM starts the one whose name comes last in the alphabet. SegmentStore takes

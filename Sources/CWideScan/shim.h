@@ -1,6 +1,6 @@
 // What Swift has no word for: a bit for each of many bytes that were compared at once. Clang's vectors, which become a
-// handful of instructions: SSE2 is enough on x86-64. Every function reads exactly as many bytes as its name says, and the
-// lowest bit is that of the first byte.
+// handful of instructions: SSE2 is enough on x86-64. Every function reads exactly as many bytes (or words) as its name
+// says, and the lowest bit is that of the first one.
 #pragma once
 #include <stdint.h>
 

@@ -278,7 +278,7 @@ public enum LineResult: Hashable, Sendable {
   func append(
     _ parts: EventParts, _ line: UnsafeRawBufferPointer, _ position: SourcePosition, _ batch: inout EventBatch
   ) {
-    // Nearly always everything is in the line; to hold and let go three arrays would be a hundredth of an import.
+    // Nearly always they are, and to hold and let go three arrays takes time.
     if unsafe scratch.isEmpty && dataBytes.isEmpty && metadataBytes.isEmpty {
       let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
       return unsafe append(parts, line, scratch: none, data: none, metadata: none, position, &batch)
@@ -329,8 +329,10 @@ public enum LineResult: Hashable, Sendable {
     unsafe batch.append(draft)
   }
 
-  /// One huge line shall not hold memory for ever.
+  /// What one line needed is none of the next one's; and one huge line shall not hold memory for ever.
   func forgetLargeBuffers() {
+    if unsafe !dataBytes.isEmpty { unsafe dataBytes.removeAll(keepingCapacity: true) }
+    if unsafe !metadataBytes.isEmpty { unsafe metadataBytes.removeAll(keepingCapacity: true) }
     if unsafe scratch.capacity > 1 << 20 { unsafe scratch = [] }
     if unsafe dataBytes.capacity > 1 << 20 { unsafe dataBytes = [] }
     if unsafe metadataBytes.capacity > 1 << 20 { unsafe metadataBytes = [] }

@@ -113,8 +113,42 @@ import TraceStore
         #expect(search.found == (number < count ? number : nil))
         if number < count { continue }
         // Where the search ended is where it is found from now on.
-        if !slots.isFull { slots.insert(hashes[Int(number)], number, at: search.end) }
-        #expect(slots.isFull || slots.find(hashes[Int(number)]) { $0 == number } == number)
+        if slots.isFull { break }
+        slots.insert(hashes[Int(number)], number, at: search.end)
+        #expect(slots.find(hashes[Int(number)]) { $0 == number } == number)
+      }
+    }
+  }
+
+  @Test func `an empty slot is no number, whatever the tag`() {
+    var slots = TagSlots()
+    defer { slots.free() }
+    for tag: UInt64 in [0, 0xff] {
+      #expect(slots.find(tag << 24) { _ in true } == nil)
+      slots.insert(tag << 24, 5) { _ in tag << 24 }
+      var asked: [UInt32] = []
+      _ = slots.search(tag << 24) {
+        asked.append($0)
+        return false
+      }
+      #expect(asked == [5])
+    }
+  }
+
+  @Test func `names are the same only if every byte is`() {
+    for count in 0...40 {
+      let name = (0..<count).map { UInt8($0 * 5) }
+      for start in [0, 3] {
+        let all = [UInt8](repeating: 0xee, count: start) + name
+        func isSame(_ part: [UInt8]) -> Bool {
+          unsafe part.withUnsafeBytes { part in unsafe all.withUnsafeBytes { unsafe sameBytes(part, $0, start) } }
+        }
+        #expect(isSame(name))
+        for place in name.indices {
+          var other = name
+          other[place] ^= 0x10
+          #expect(!isSame(other), "byte \(place) of \(count)")
+        }
       }
     }
   }

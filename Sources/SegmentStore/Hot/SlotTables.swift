@@ -138,7 +138,7 @@ import WideScan
 ///
 /// Owned by a class that calls `free` once, in its `deinit`.
 @safe struct StreamSlots {
-  // `@safe`: as for `TagSlots`.
+  // `@safe`: `slots` has `size` elements from `init` or `grow` on, and every index is below `size`.
   private var slots: UnsafeMutablePointer<UInt64>
   private var size: Int
   private(set) var used = 0
