@@ -278,7 +278,7 @@ public enum LineResult: Hashable, Sendable {
   func append(
     _ parts: EventParts, _ line: UnsafeRawBufferPointer, _ position: SourcePosition, _ batch: inout EventBatch
   ) {
-    // Nearly always they are, and to hold and let go three arrays takes time.
+    // Nearly always all three are empty, and to hold them and let them go takes time.
     if unsafe scratch.isEmpty && dataBytes.isEmpty && metadataBytes.isEmpty {
       let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
       return unsafe append(parts, line, scratch: none, data: none, metadata: none, position, &batch)
