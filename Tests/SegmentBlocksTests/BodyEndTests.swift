@@ -22,7 +22,7 @@ import Testing
     #expect(try harness.decode() == [])
   }
 
-  /// The same events, with 0 or 100 bytes behind the value: so the last values of some are read one way, and of others
+  /// The same events, with 1 or 100 blanks behind them: so the last values of some are read one way, and of others
   /// the other way.
   @Test func `numbers are stored alike near the end and far from it`() throws {
     var random = SeededRandom(seed: 7)
