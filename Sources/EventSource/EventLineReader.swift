@@ -113,7 +113,6 @@ public enum LineResult: Hashable, Sendable {
 
   private func scan(_ line: UnsafeRawBufferPointer) throws(Refused) {
     unsafe seen = 0
-    unsafe scratch.removeAll(keepingCapacity: true)
     metadata.reset()
     do throws(JSONError) {
       var scanner = unsafe JSONScanner(line)
@@ -331,6 +330,7 @@ public enum LineResult: Hashable, Sendable {
 
   /// What one line needed is none of the next one's; and one huge line shall not hold memory for ever.
   func forgetLargeBuffers() {
+    if unsafe !scratch.isEmpty { unsafe scratch.removeAll(keepingCapacity: true) }
     if unsafe !dataBytes.isEmpty { unsafe dataBytes.removeAll(keepingCapacity: true) }
     if unsafe !metadataBytes.isEmpty { unsafe metadataBytes.removeAll(keepingCapacity: true) }
     if unsafe scratch.capacity > 1 << 20 { unsafe scratch = [] }

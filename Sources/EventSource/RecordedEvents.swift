@@ -28,7 +28,6 @@ extension EventLineReader {
     _ event: RecordedEvent, in message: UnsafeRawBufferPointer, into batch: inout EventBatch
   ) -> LineResult {
     defer { forgetLargeBuffers() }
-    unsafe scratch.removeAll(keepingCapacity: true)
     metadata.reset()
     do throws(Refused) {
       var parts = EventParts()

@@ -40,6 +40,28 @@ public import CWideScan
     unsafe UInt64(clew_difference_32(one, other)) & ((1 &<< UInt64(truncatingIfNeeded: count)) &- 1) == 0
   }
 
+  /// Whether `count` bytes are the same; reads nothing behind them.
+  @inlinable @inline(__always) public static func isSame(
+    _ one: UnsafeRawPointer, _ other: UnsafeRawPointer, _ count: Int
+  ) -> Bool {
+    @inline(__always) func isSame<Word: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _: Word.Type) -> Bool {
+      unsafe one.loadUnaligned(fromByteOffset: offset, as: Word.self)
+        == other.loadUnaligned(fromByteOffset: offset, as: Word.self)
+    }
+    // The last word may overlap what is compared already: no turns for single bytes.
+    if count >= 8 {
+      var offset = 0
+      while offset &+ 8 < count {
+        if !isSame(offset, UInt64.self) { return false }
+        offset &+= 8
+      }
+      return isSame(count &- 8, UInt64.self)
+    }
+    if count >= 4 { return isSame(0, UInt32.self) && isSame(count &- 4, UInt32.self) }
+    if count == 0 { return true }
+    return isSame(0, UInt8.self) && isSame(count / 2, UInt8.self) && isSame(count &- 1, UInt8.self)
+  }
+
   /// Copies 32 bytes, whatever of them is wanted: cheaper than to ask how many.
   @inlinable @inline(__always) public static func copy32(
     _ target: UnsafeMutableRawPointer, _ source: UnsafeRawPointer

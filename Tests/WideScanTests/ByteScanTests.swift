@@ -48,6 +48,21 @@ import WideScan
     unsafe check(32, { unsafe UInt64(ByteScan.blank32($0)) }, { $0 == 0x20 }, "blanks")
   }
 
+  @Test func `two ranges of any length are the same if every byte of them is`() {
+    for count in 0...80 {
+      let one = (0..<(count + 2)).map { UInt8(truncatingIfNeeded: $0 * 7) }
+      for place in one.indices {
+        var other = one
+        other[place] ^= 0x80
+        // From the second byte on, so that no word is where the processor would like it; one byte behind does not count.
+        let isSame = unsafe one.withUnsafeBytes { first in
+          unsafe other.withUnsafeBytes { unsafe ByteScan.isSame(first.baseAddress! + 1, $0.baseAddress! + 1, count) }
+        }
+        #expect(isSame == !(1...count + 1).dropLast().contains(place), "\(count) bytes, another one at \(place)")
+      }
+    }
+  }
+
   @Test func `two ranges are the same up to the count that is asked for, whatever stands behind`() {
     let one = (0..<32).map { UInt8($0 * 7) }
     for place in 0..<32 {

@@ -188,9 +188,8 @@ func reason(_ text: String) -> JSONError.Reason? { reason(Array(text.utf8)) }
           let object = Array("{\"".utf8) + plain + bytes + Array("z\":[1".utf8) + behind + Array("}".utf8)
           #expect(reason(object) == expected, "a name of \(length) bytes before \(bytes), \(after) behind it")
         }
-        let open = Array("[\"".utf8) + plain
-        #expect(reason(open) == .unexpectedEnd)
       }
+      #expect(reason(Array("[\"".utf8) + plain) == .unexpectedEnd)
     }
   }
 

@@ -72,23 +72,3 @@ extension UnsafeRawBufferPointer {
   /// - Precondition: 8 bytes are there.
   @inline(__always) func word(_ offset: Int) -> UInt64 { unsafe loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
 }
-
-/// Whether both hold the same bytes.
-@inline(__always) func sameBytes(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int) -> Bool {
-  var offset = 0
-  while offset &+ 8 <= count {
-    if unsafe a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-      != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-    {
-      return false
-    }
-    offset &+= 8
-  }
-  while offset < count {
-    if unsafe a.load(fromByteOffset: offset, as: UInt8.self) != b.load(fromByteOffset: offset, as: UInt8.self) {
-      return false
-    }
-    offset &+= 1
-  }
-  return true
-}

@@ -1,4 +1,5 @@
 import EventModel
+import WideScan
 
 extension BlockEncoder {
   private func view(_ place: Int) -> EventView {
@@ -104,7 +105,8 @@ extension BlockEncoder {
 
   @inline(__always) private func isTrace(_ bytes: UnsafeRawBufferPointer, isUUID: Bool, _ key: IdentifierKey) -> Bool {
     guard !trace.isEmpty, isUUID == traceIsUUID, key == traceKey, bytes.count == trace.count else { return false }
-    return unsafe isUUID || trace.withUnsafeBytes { unsafe sameBytes($0.baseAddress!, bytes.baseAddress!, bytes.count) }
+    return unsafe isUUID
+      || trace.withUnsafeBytes { unsafe ByteScan.isSame($0.baseAddress!, bytes.baseAddress!, bytes.count) }
   }
 
   /// - Returns: the number of the event's type.
@@ -211,14 +213,14 @@ extension BlockEncoder {
     let event = view(place)
     guard event.flags.contains(.idIsUUID) == isUUID else { return false }
     let id = unsafe event.idBytes
-    return unsafe id.count == cause.count && sameBytes(id.baseAddress!, cause.baseAddress!, cause.count)
+    return unsafe id.count == cause.count && ByteScan.isSame(id.baseAddress!, cause.baseAddress!, cause.count)
   }
 
   private func isCause(of place: Int, _ cause: UnsafeRawBufferPointer, _ isUUID: Bool) -> Bool {
     let event = view(place)
     guard event.flags.contains(.causeIsUUID) == isUUID else { return false }
     let other = unsafe event.causeBytes
-    return unsafe other.count == cause.count && sameBytes(other.baseAddress!, cause.baseAddress!, cause.count)
+    return unsafe other.count == cause.count && ByteScan.isSame(other.baseAddress!, cause.baseAddress!, cause.count)
   }
 
   /// An event whose cause comes behind it has no context: kinds are decoded in order.

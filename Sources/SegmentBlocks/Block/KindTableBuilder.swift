@@ -1,4 +1,5 @@
 import EventModel
+import WideScan
 
 /// Numbers the kinds of a segment's events while it is written, and ranks each kind among those that follow the same
 /// cause. One thread at a time.
@@ -62,7 +63,7 @@ public final class KindTableBuilder {
   }
 
   @inline(__always) private func matches(_ entry: Entry, _ start: UnsafeRawPointer) -> Bool {
-    unsafe names.withUnsafeBytes { unsafe sameBytes($0.baseAddress! + entry.start, start, entry.count) }
+    unsafe names.withUnsafeBytes { unsafe ByteScan.isSame($0.baseAddress! + entry.start, start, entry.count) }
   }
 
   @inline(__always) private static func hash(

@@ -1,3 +1,5 @@
+import WideScan
+
 struct Template: BitwiseCopyable {
   /// In `templateBytes`: the text with 1 in place of a string's content and 2 in place of any other value.
   var start: UInt32
@@ -138,7 +140,7 @@ struct Template: BitwiseCopyable {
       let entry = unsafe index.table[place]
       if entry == 0 { break }
       let number = Int(entry) - 1
-      if unsafe Int(lengths[number]) == length, unsafe equalBytes(arena.start + Int(starts[number]), p, length) {
+      if unsafe Int(lengths[number]) == length, unsafe ByteScan.isSame(arena.start + Int(starts[number]), p, length) {
         return number
       }
       place = unsafe index.next(place)

@@ -16,27 +16,12 @@ typealias BytePointer = UnsafePointer<UInt8>
   unsafe UnsafeRawPointer(p).loadUnaligned(as: UInt16.self).littleEndian
 }
 
-/// True if `count` bytes are equal; reads nothing behind them.
-@inline(__always) func equalBytes(_ a: BytePointer, _ b: BytePointer, _ count: Int) -> Bool {
-  if count >= 8 {
-    var offset = 0
-    while offset + 8 <= count {
-      if unsafe load64(a + offset) != load64(b + offset) { return false }
-      offset += 8
-    }
-    return unsafe load64(a + count - 8) == load64(b + count - 8)
-  }
-  if count >= 4 { return unsafe load32(a) == load32(b) && load32(a + count - 4) == load32(b + count - 4) }
-  if count == 0 { return true }
-  return unsafe a[0] == b[0] && a[count - 1] == b[count - 1] && a[count >> 1] == b[count >> 1]
-}
-
-/// As `equalBytes`, without asking how many: `known` is in a `Pool`, and `p` can be read up to `readable`.
+/// As `ByteScan.isSame`, without asking how many: `known` is in a `Pool`, and `p` can be read up to `readable`.
 @inline(__always) func equalBytes(
   _ known: BytePointer, _ p: BytePointer, _ count: Int, readable: BytePointer
 ) -> Bool {
   if count <= 32, unsafe readable - p >= 32 { return unsafe ByteScan.isSame32(known, p, count) }
-  return unsafe equalBytes(known, p, count)
+  return unsafe ByteScan.isSame(known, p, count)
 }
 
 /// The first 1 to 8 bytes in one word, the rest of it zero.

@@ -1,3 +1,5 @@
+import WideScan
+
 /// A step in the tree of a part's shapes: the bytes of the template before a value, and where the value goes; or, at the
 /// end, the bytes behind the last value. Shapes that begin alike share their first nodes.
 struct ShapeNode: BitwiseCopyable {
@@ -222,7 +224,7 @@ extension DictionaryTables {
       let known = unsafe nodes[Int(number)]
       if known.shape == 0, known.path == node.path, known.isString == node.isString,
         known.pieceLength == node.pieceLength,
-        unsafe equalBytes(
+        unsafe ByteScan.isSame(
           templateBytes.start + Int(known.pieceStart), templateBytes.start + Int(node.pieceStart),
           Int(node.pieceLength))
       {

@@ -119,7 +119,7 @@ extension DictionaryTables {
       let number = unsafe Int(templateIndex.table[place]) - 1
       let known = unsafe templates[number]
       if Int(known.length) == length,
-        unsafe equalBytes(templateBytes.start + Int(known.start), tokenizer.skeleton, length)
+        unsafe ByteScan.isSame(templateBytes.start + Int(known.start), tokenizer.skeleton, length)
       {
         return UInt32(number)
       }

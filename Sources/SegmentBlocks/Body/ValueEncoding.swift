@@ -1,4 +1,5 @@
 import EventModel
+import WideScan
 
 extension EncodedBlock {
   @inline(__always) mutating func putKind(_ list: UInt32, _ path: Int, _ kind: UInt8) {
@@ -31,7 +32,7 @@ extension EncodedBlock {
       // What is the event's service is that in all events, and not now this and now as the last one.
       let isService =
         unsafe count > 0 && record.has(ValueKind.equalsService) && fields.service.count == count
-        && equalBytes(fields.service.baseAddress!.assumingMemoryBound(to: UInt8.self), p, count)
+        && ByteScan.isSame(fields.service.baseAddress!.assumingMemoryBound(to: UInt8.self), p, count)
       return unsafe putKind(list, path, isService ? ValueKind.equalsService : ValueKind.same)
     }
     unsafe lastBefore = last
@@ -182,7 +183,7 @@ extension EncodedBlock {
   ) -> Bool {
     @inline(__always) func equals(_ field: UnsafeRawBufferPointer) -> Bool {
       unsafe field.count == count && count > 0
-        && equalBytes(field.baseAddress!.assumingMemoryBound(to: UInt8.self), p, count)
+        && ByteScan.isSame(field.baseAddress!.assumingMemoryBound(to: UInt8.self), p, count)
     }
     let kind: UInt8
     if unsafe equals(fields.service) {

@@ -50,52 +50,73 @@ struct WaitingTable {
     var nextInGroup: UInt32
   }
 
-  /// Open addressing over the first entries of lists.
+  /// Open addressing over the first entries of lists, with 8 bits of their hash beside each: most questions are of
+  /// causes that nobody waits for, and are answered without a look at any entry.
   private struct Slots {
-    var heads = ContiguousArray<UInt32>(repeating: WaitingTable.empty, count: 16)
-    var usedCount = 0
+    private var words = ContiguousArray<UInt32>(repeating: WaitingTable.empty, count: 16)
+    private var usedCount = 0
+
+    private static let headMask: UInt32 = 0xff_ffff
+
+    var memoryBytes: Int { words.capacity * 4 }
+
+    @inline(__always) private static func tag(_ hash: UInt64) -> UInt32 {
+      UInt32(truncatingIfNeeded: hash >> 32) & ~headMask
+    }
+
+    @inline(__always) private func home(_ hash: UInt64) -> Int {
+      Int(truncatingIfNeeded: hash >> 20) & (words.count - 1)
+    }
+
+    @inline(__always) func head(_ slot: Int) -> UInt32 { words[slot] & Self.headMask }
+
+    mutating func setHead(_ slot: Int, _ head: UInt32) { words[slot] = words[slot] & ~Self.headMask | head }
 
     mutating func place(_ head: UInt32, _ hash: UInt64) {
-      let mask = heads.count - 1
-      var slot = Int(truncatingIfNeeded: hash >> 20) & mask
-      while heads[slot] != WaitingTable.empty { slot = (slot + 1) & mask }
-      heads[slot] = head
+      let mask = words.count - 1
+      var slot = home(hash)
+      while words[slot] != WaitingTable.empty { slot = (slot + 1) & mask }
+      words[slot] = Self.tag(hash) | head
       usedCount += 1
     }
 
-    /// Most questions are of causes that nobody waits for: they end at the first empty slot, which must be near.
-    var isFull: Bool { (usedCount + 1) * 8 > heads.count * 5 }
+    /// A question ends at the first empty slot, which must be near.
+    var isFull: Bool { (usedCount + 1) * 8 > words.count * 5 }
 
     /// A removed slot before an empty one says no more than an empty one.
     mutating func remove(_ slot: Int) {
-      let mask = heads.count - 1
-      heads[slot] = WaitingTable.removed
-      guard heads[(slot + 1) & mask] == WaitingTable.empty else { return }
+      let mask = words.count - 1
+      words[slot] = WaitingTable.removed
+      guard words[(slot + 1) & mask] == WaitingTable.empty else { return }
       var last = slot
-      while heads[last] == WaitingTable.removed {
-        heads[last] = WaitingTable.empty
+      while words[last] == WaitingTable.removed {
+        words[last] = WaitingTable.empty
         usedCount -= 1
         last = (last - 1) & mask
       }
     }
 
     mutating func rebuild(_ hashOf: (UInt32) -> UInt64) {
-      let all = heads.filter { $0 < WaitingTable.removed }
+      let all = heads
       var size = 16
       while size < all.count * 2 { size *= 2 }
-      heads = ContiguousArray(repeating: WaitingTable.empty, count: size)
+      words = ContiguousArray(repeating: WaitingTable.empty, count: size)
       usedCount = 0
       for head in all { place(head, hashOf(head)) }
     }
 
+    var heads: [UInt32] { words.lazy.map { $0 & Self.headMask }.filter { $0 < WaitingTable.entriesMax } }
+
     @inline(__always) func find(_ hash: UInt64, where matches: (UInt32) -> Bool) -> Int? {
-      let mask = heads.count - 1
-      var slot = Int(truncatingIfNeeded: hash >> 20) & mask
-      while heads[slot] != WaitingTable.empty {
-        if heads[slot] != WaitingTable.removed && matches(heads[slot]) { return slot }
+      let mask = words.count - 1
+      let tag = Self.tag(hash)
+      var slot = home(hash)
+      while true {
+        let word = words[slot]
+        if word == WaitingTable.empty { return nil }
+        if word & ~Self.headMask == tag, word != WaitingTable.removed, matches(word & Self.headMask) { return slot }
         slot = (slot + 1) & mask
       }
-      return nil
     }
   }
 
@@ -109,13 +130,14 @@ struct WaitingTable {
   private let countMax: Int
   private static let empty = UInt32.max
   private static let removed = UInt32.max - 1
+  /// Numbers of entries have 24 bits, and the two above mean something else.
+  private static let entriesMax: UInt32 = 0xff_fffe
   private static let end = UInt32.max
 
-  init(countMax: Int) { self.countMax = countMax }
+  init(countMax: Int) { self.countMax = min(countMax, Int(Self.entriesMax)) }
 
   var memoryBytes: Int {
-    entries.capacity * MemoryLayout<Entry>.stride + (causes.heads.capacity + groups.heads.capacity) * 4
-      + free.capacity * 4
+    entries.capacity * MemoryLayout<Entry>.stride + causes.memoryBytes + groups.memoryBytes + free.capacity * 4
   }
 
   @inline(__always) private static func hash(_ cause: IdentifierKey, _ trace: IdentifierKey) -> UInt64 {
@@ -143,17 +165,17 @@ struct WaitingTable {
     count += 1
     if child.isUnresolved { unresolvedCount += 1 }
     if let slot = causeSlot(child.cause) {
-      let first = causes.heads[slot]
+      let first = causes.head(slot)
       entries[Int(index)].next = first
       entries[Int(first)].previous = index
-      causes.heads[slot] = index
+      causes.setHead(slot, index)
     } else {
       if causes.isFull { causes.rebuild { entries[Int($0)].child.cause.mixed } }
       causes.place(index, child.cause.mixed)
     }
     if let slot = groupSlot(child.cause, child.trace) {
-      entries[Int(index)].nextInGroup = groups.heads[slot]
-      groups.heads[slot] = index
+      entries[Int(index)].nextInGroup = groups.head(slot)
+      groups.setHead(slot, index)
     } else {
       if groups.isFull {
         groups.rebuild { Self.hash(entries[Int($0)].child.cause, entries[Int($0)].child.trace) }
@@ -178,7 +200,7 @@ struct WaitingTable {
     guard count > 0, let slot = groupSlot(cause, trace) else { return [] }
     var found: [Child] = []
     var isSorted = true
-    var index = groups.heads[slot]
+    var index = groups.head(slot)
     while index != Self.end {
       let child = entries[Int(index)].child
       if let last = found.last, last.ordinal < child.ordinal { isSorted = false }
@@ -197,7 +219,7 @@ struct WaitingTable {
   /// Takes those children of a cause in one trace out for which `isDone` says so. Complexity: O(children of the group).
   mutating func remove(of cause: IdentifierKey, inTrace trace: IdentifierKey, where isDone: (Child) -> Bool) {
     guard count > 0, let slot = groupSlot(cause, trace) else { return }
-    var head = groups.heads[slot]
+    var head = groups.head(slot)
     var previous = Self.end
     var index = head
     while index != Self.end {
@@ -214,14 +236,14 @@ struct WaitingTable {
       }
       index = entry.nextInGroup
     }
-    if head == Self.end { groups.remove(slot) } else { groups.heads[slot] = head }
+    if head == Self.end { groups.remove(slot) } else { groups.setHead(slot, head) }
   }
 
   /// Takes an entry out of the list of its cause.
   private mutating func unlink(_ index: UInt32, _ entry: Entry) {
     if entry.previous == Self.end {
       if let slot = causes.find(entry.child.cause.mixed, where: { $0 == index }) {
-        if entry.next == Self.end { causes.remove(slot) } else { causes.heads[slot] = entry.next }
+        if entry.next == Self.end { causes.remove(slot) } else { causes.setHead(slot, entry.next) }
       }
     } else {
       entries[Int(entry.previous)].next = entry.next
@@ -238,7 +260,7 @@ struct WaitingTable {
   @inline(__always) mutating func causeIsStored(_ cause: IdentifierKey) -> Bool {
     if count == 0 { return false }
     guard let slot = causeSlot(cause) else { return false }
-    var index = causes.heads[slot]
+    var index = causes.head(slot)
     // Those that came later lie in front: behind one whose cause was stored already, all are of that kind.
     while index != Self.end, entries[Int(index)].child.isUnresolved {
       entries[Int(index)].child.isUnresolved = false
@@ -249,7 +271,7 @@ struct WaitingTable {
   }
 
   func forEach(_ body: (Child) -> Void) {
-    for head in causes.heads where head < Self.removed {
+    for head in causes.heads {
       var index = head
       while index != Self.end {
         body(entries[Int(index)].child)

@@ -17,10 +17,10 @@ extension SegmentStore {
         noteMerged(merge, nanoseconds: Instant.now.nanoseconds - start.nanoseconds)
         requests = sealer.mergeRequests
       } catch {
-        noteNotMerged(error)
         requests = sealer.mergeRequests
         // An input that is gone is no failure: it has left the plan, and what else is due need not wait.
         if error.code == .closed && !sealer.isStopping { continue }
+        if error.code != .closed { noteNotMerged(error) }
         break
       }
     }
@@ -118,7 +118,6 @@ extension SegmentStore {
   }
 
   private func noteNotMerged(_ error: StoreError) {
-    if error.code == .closed { return }
     mergeRetry.withLock { $0.failed() }
     figures.withLock { figures in
       figures.mergeFailureCount += 1
