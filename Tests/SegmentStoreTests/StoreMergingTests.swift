@@ -253,6 +253,40 @@ import TraceStore
     store.close()
   }
 
+  @Test(arguments: [true, false])
+  func `a segment that is damaged, or whose file is gone, stops no merge but its own`(isGone: Bool) throws {
+    let filled = try open(Self.options { $0.mergeFactor = 0 })
+    for start in stride(from: 1, to: 33, by: 4) {
+      try append(filled, start...(start + 3))
+      try filled.seal()
+    }
+    filled.close()
+    let name = DirectoryLayout.segmentName(level: 0, first: 1, last: 4)
+    let path = directory.path + "/" + name
+    let store = try open(
+      Self.options { options in
+        options.mergeFactor = 4
+        options.sealEventCount = 4
+        options.segmentConnectionsMax = 1
+        options.failurePoint = { (step) throws(StoreError) in
+          guard step == "merge-begins", Files.exists(path) else { return }
+          do throws(FileError) {
+            if isGone { return try Files.remove(path) }
+            var bytes = try Files.read(path, bytesMax: 1 << 20)
+            for index in bytes.indices.dropFirst(200) { bytes[index] ^= 0x55 }
+            try Files.replaceAtomically(path, with: bytes)
+          } catch {
+            throw StoreError(.inputOutput, "\(error)", hint: "")
+          }
+        }
+      })
+    try store.mergeNow()
+    #expect(store.counters.mergeFailureCount == 1)
+    #expect(store.counters.merges.count >= 1)
+    #expect(try store.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal) == Array(5...32))
+    store.close()
+  }
+
   @Test func `a cursor that began before a merge goes on over the old files, which then go`() throws {
     let store = try open(Self.options { $0.mergeFactor = 0 })
     for start in stride(from: 1, to: 33, by: 4) {

@@ -18,10 +18,10 @@ extension SegmentStore {
         requests = sealer.mergeRequests
       } catch {
         requests = sealer.mergeRequests
-        // An input that is gone is no failure: it has left the plan, and what else is due need not wait.
-        if error.code == .closed && !sealer.isStopping { continue }
-        if error.code != .closed { noteNotMerged(error) }
-        break
+        let hasLeft = error.code == .closed || window.handles.contains(where: \.isDamaged)
+        if error.code != .closed { noteNotMerged(error, isToWait: !hasLeft) }
+        // An input that is gone or damaged has left the plan: what else is due need not wait.
+        if !hasLeft || sealer.isStopping { break }
       }
     }
     sealer.finishedMerging(requests)
@@ -117,8 +117,8 @@ extension SegmentStore {
     }
   }
 
-  private func noteNotMerged(_ error: StoreError) {
-    mergeRetry.withLock { $0.failed() }
+  private func noteNotMerged(_ error: StoreError, isToWait: Bool) {
+    if isToWait { mergeRetry.withLock { $0.failed() } }
     figures.withLock { figures in
       figures.mergeFailureCount += 1
       figures.failed("merge")
@@ -260,9 +260,9 @@ final class Merge {
     }
   }
 
-  /// Damage is noted at its segment, which leaves the plan.
+  /// Damage is noted at its segment, which leaves the plan; so is that somebody deleted its file.
   private func noteDamage(_ error: StoreError) {
-    guard error.concernsOneFile else { return }
+    guard error.concernsOneFile || error.code == .notFound else { return }
     for input in inputs where error.message.contains(input.handle.name) {
       input.handle.note(error, log: store.log)
     }
