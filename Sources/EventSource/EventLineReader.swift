@@ -83,7 +83,7 @@ public enum LineResult: Hashable, Sendable {
     line: UnsafeRawBufferPointer, position: SourcePosition, mustBeCloudEvent: Bool, into batch: inout EventBatch
   ) -> LineResult {
     if unsafe Self.isBlank(line) { return .blank }
-    defer { forgetLargeBuffers() }
+    defer { forgetBuffers() }
     do throws(Refused) {
       unsafe try scan(line)
       let parts: EventParts
@@ -329,7 +329,7 @@ public enum LineResult: Hashable, Sendable {
   }
 
   /// What one line needed is none of the next one's; and one huge line shall not hold memory for ever.
-  func forgetLargeBuffers() {
+  func forgetBuffers() {
     if unsafe !scratch.isEmpty { unsafe scratch.removeAll(keepingCapacity: true) }
     if unsafe !dataBytes.isEmpty { unsafe dataBytes.removeAll(keepingCapacity: true) }
     if unsafe !metadataBytes.isEmpty { unsafe metadataBytes.removeAll(keepingCapacity: true) }

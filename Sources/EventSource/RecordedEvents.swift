@@ -27,7 +27,7 @@ extension EventLineReader {
   public func read(
     _ event: RecordedEvent, in message: UnsafeRawBufferPointer, into batch: inout EventBatch
   ) -> LineResult {
-    defer { forgetLargeBuffers() }
+    defer { forgetBuffers() }
     metadata.reset()
     do throws(Refused) {
       var parts = EventParts()

@@ -55,7 +55,7 @@ public struct StoreOptions: Sendable {
   public var mergeLevelMax = 1
   /// While more segments than this can still be merged, sealing lets merging go on, and `append` waits longer.
   var mergeBacklogMax = 64
-  /// Children that wait for a cause which is not stored (yet); more are counted and not healed.
+  /// Children that wait for a cause which is not stored (yet); more are counted and not healed. At most 16,777,214.
   public var unresolvedMax = 1_000_000
   /// Changes of events of finished files that are noted beside these: traces, edges and failures together. More are
   /// counted, and the events stay as their files say.

@@ -3,7 +3,8 @@ public import CWideScan
 /// Compares many bytes at once, and says of each in one bit how that went: the lowest bit is the first byte's.
 ///
 /// What a loop finds after so many turns, the processor guesses wrong each time the number changes; a bit mask has no
-/// turns. Every function reads as many bytes (or words) as its name says: the caller has seen to it that they are there.
+/// turns. Every function with a number in its name reads so many bytes (or words): the caller has seen to it that they are
+/// there.
 @unsafe public enum ByteScan {
   /// A quote, a backslash, a control character or a byte of a character that is not ASCII: what a JSON string cannot
   /// just go on with.

@@ -171,6 +171,28 @@ import TraceStore
     #expect(try Files.list(directory.path).filter { $0.hasPrefix("seg-") } == before.filter { $0.hasPrefix("seg-") })
   }
 
+  @Test func `a segment that somebody deletes beside the open store is named, and the rest answers`() throws {
+    let store = try open(
+      options { options in
+        options.segmentConnectionsMax = 1
+        options.mergeFactor = 0
+      })
+    for start in stride(from: 1, to: 25, by: 4) {
+      try append(store, start...(start + 3))
+      try store.seal()
+    }
+    let names = try Files.list(directory.path).filter { $0.hasPrefix("seg-") && $0.hasSuffix(".db") }.sorted()
+    // The connection to it is closed: only the last one that was asked has one.
+    #expect(try store.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal) == Array(1...24))
+    let name = try #require(names.first)
+    try Files.remove(directory.file(name))
+    #expect(try store.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal) == Array(5...24))
+    #expect(store.missingParts() == [.damagedSegment(name: name)])
+    try append(store, 25...26)
+    #expect(try store.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal) == Array(5...26))
+    store.close()
+  }
+
   @Test func `a missing segment is named, and the rest answers, to readers too`() throws {
     let writer = try open(options())
     try append(writer, 1...8)

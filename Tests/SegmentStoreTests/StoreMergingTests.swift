@@ -263,13 +263,21 @@ import TraceStore
     filled.close()
     let name = DirectoryLayout.segmentName(level: 0, first: 1, last: 4)
     let path = directory.path + "/" + name
+    let merging = Locked<(store: SegmentStore?, isDone: Bool)>((nil, false))
     let store = try open(
       Self.options { options in
         options.mergeFactor = 4
         options.sealEventCount = 4
         options.segmentConnectionsMax = 1
         options.failurePoint = { (step) throws(StoreError) in
-          guard step == "merge-begins", Files.exists(path) else { return }
+          guard step == "merge-begins" else { return }
+          // Who waits for merges has asked by then, and no further look is to come.
+          _ = eventually(within: 20) { merging.withLock { $0.store }.map { $0.sealer.mergeRequests > 0 } ?? false }
+          let isFirst = merging.withLock { merging -> Bool in
+            defer { merging.isDone = true }
+            return !merging.isDone
+          }
+          if !isFirst { return }
           do throws(FileError) {
             if isGone { return try Files.remove(path) }
             var bytes = try Files.read(path, bytesMax: 1 << 20)
@@ -280,6 +288,8 @@ import TraceStore
           }
         }
       })
+    merging.withLock { $0.store = store }
+    defer { merging.withLock { $0.store = nil } }
     try store.mergeNow()
     #expect(store.counters.mergeFailureCount == 1)
     #expect(store.counters.merges.count >= 1)

@@ -4,6 +4,7 @@ import WideScan
 ///
 /// - Precondition: `all` has so many bytes behind `start`.
 @inline(__always) func sameBytes(_ part: UnsafeRawBufferPointer, _ all: UnsafeRawBufferPointer, _ start: Int) -> Bool {
+  assert(start >= 0 && start + part.count <= all.count)
   guard let one = part.baseAddress, let other = all.baseAddress else { return part.count == 0 }
   return unsafe ByteScan.isSame(one, other + start, part.count)
 }

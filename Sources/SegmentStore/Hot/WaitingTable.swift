@@ -97,7 +97,8 @@ struct WaitingTable {
     }
 
     mutating func rebuild(_ hashOf: (UInt32) -> UInt64) {
-      let all = heads
+      var all: [UInt32] = []
+      forEachHead { all.append($0) }
       var size = 16
       while size < all.count * 2 { size *= 2 }
       words = ContiguousArray(repeating: WaitingTable.empty, count: size)
@@ -105,7 +106,9 @@ struct WaitingTable {
       for head in all { place(head, hashOf(head)) }
     }
 
-    var heads: [UInt32] { words.lazy.map { $0 & Self.headMask }.filter { $0 < WaitingTable.entriesMax } }
+    func forEachHead(_ body: (UInt32) -> Void) {
+      for word in words where word & Self.headMask < WaitingTable.entriesMax { body(word & Self.headMask) }
+    }
 
     @inline(__always) func find(_ hash: UInt64, where matches: (UInt32) -> Bool) -> Int? {
       let mask = words.count - 1
@@ -271,7 +274,7 @@ struct WaitingTable {
   }
 
   func forEach(_ body: (Child) -> Void) {
-    for head in causes.heads {
+    causes.forEachHead { head in
       var index = head
       while index != Self.end {
         body(entries[Int(index)].child)

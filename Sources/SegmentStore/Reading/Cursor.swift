@@ -63,7 +63,7 @@ private final class StoreCursor: EventCursor {
       let bytes = events.reduce(0) { $0 + ($1.data?.bytes.count ?? 0) + ($1.metadata?.bytes.count ?? 0) }
       if bytes >= Self.payloadBytesMax { isFull = true }
     } catch {
-      guard error.concernsOneFile else { throw error }
+      guard view.store.isOnly(segment, error) else { throw error }
       segment.note(error, log: view.store.log)
       self.cursor = nil
       nextSegment += 1

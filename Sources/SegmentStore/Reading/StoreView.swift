@@ -28,7 +28,7 @@ final class StoreView {
     do {
       try body(segment.reader)
     } catch {
-      guard error.concernsOneFile else { throw error }
+      guard store.isOnly(segment, error) else { throw error }
       segment.note(error, log: store.log)
     }
   }

@@ -71,3 +71,13 @@ final class SegmentHandle: @unchecked Sendable {
     log.error("store", "\(error.message); \(name) is set aside, everything else goes on")
   }
 }
+
+extension SegmentStore {
+  /// Whether an error that reading a segment gave is about this segment alone: then it is set aside, and the rest answers.
+  func isOnly(_ segment: SegmentHandle, _ error: StoreError) -> Bool {
+    if error.concernsOneFile { return true }
+    // A writer deletes a file when nobody holds it any more: somebody else deleted this one. A reader beside it is told to
+    // ask again, because it may have been merged meanwhile.
+    return error.code == .notFound && isWritable && !fileSystem.exists(segment.reader.path)
+  }
+}

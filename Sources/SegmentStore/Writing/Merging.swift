@@ -18,9 +18,11 @@ extension SegmentStore {
         requests = sealer.mergeRequests
       } catch {
         requests = sealer.mergeRequests
-        let hasLeft = error.code == .closed || window.handles.contains(where: \.isDamaged)
+        // An input that is gone or damaged has left the plan: what else is due need not wait. But a disk that refuses to
+        // read may be well again in a moment, and would take one segment after the other away until then.
+        let isDamage = error.code != .unreadable && window.handles.contains(where: \.isDamaged)
+        let hasLeft = error.code == .closed || isDamage
         if error.code != .closed { noteNotMerged(error, isToWait: !hasLeft) }
-        // An input that is gone or damaged has left the plan: what else is due need not wait.
         if !hasLeft || sealer.isStopping { break }
       }
     }
@@ -260,10 +262,9 @@ final class Merge {
     }
   }
 
-  /// Damage is noted at its segment, which leaves the plan; so is that somebody deleted its file.
+  /// Damage is noted at its segment, which leaves the plan.
   private func noteDamage(_ error: StoreError) {
-    guard error.concernsOneFile || error.code == .notFound else { return }
-    for input in inputs where error.message.contains(input.handle.name) {
+    for input in inputs where error.message.contains(input.handle.name) && store.isOnly(input.handle, error) {
       input.handle.note(error, log: store.log)
     }
   }
