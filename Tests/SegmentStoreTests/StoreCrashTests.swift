@@ -186,6 +186,8 @@ import TraceStore
     #expect(try store.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal) == Array(1...24))
     let name = try #require(names.first)
     try Files.remove(directory.file(name))
+    // A look-up is the first to meet it; its trace goes on in every other segment.
+    #expect(try store.trace(Identifier(text: Array("t1".utf8))).records.count == 5)
     #expect(try store.makeEventCursor(after: 0).next(limit: 100).map(\.ordinal) == Array(5...24))
     #expect(store.missingParts() == [.damagedSegment(name: name)])
     try append(store, 25...26)

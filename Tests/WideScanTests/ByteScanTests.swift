@@ -58,7 +58,7 @@ import WideScan
         let isSame = unsafe one.withUnsafeBytes { first in
           unsafe other.withUnsafeBytes { unsafe ByteScan.isSame(first.baseAddress! + 1, $0.baseAddress! + 1, count) }
         }
-        #expect(isSame == !(1...count + 1).dropLast().contains(place), "\(count) bytes, another one at \(place)")
+        #expect(isSame == (place < 1 || place > count), "\(count) bytes, another one at \(place)")
       }
     }
   }

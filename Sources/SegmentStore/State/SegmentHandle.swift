@@ -76,8 +76,9 @@ extension SegmentStore {
   /// Whether an error that reading a segment gave is about this segment alone: then it is set aside, and the rest answers.
   func isOnly(_ segment: SegmentHandle, _ error: StoreError) -> Bool {
     if error.concernsOneFile { return true }
-    // A writer deletes a file when nobody holds it any more: somebody else deleted this one. A reader beside it is told to
-    // ask again, because it may have been merged meanwhile.
+    // A writer deletes a file when nobody holds it any more: somebody else deleted this one. Where the catalog is gone as
+    // well, the volume or the directory is, which may come back.
     return error.code == .notFound && isWritable && !fileSystem.exists(segment.reader.path)
+      && fileSystem.exists(path(DirectoryLayout.catalogName))
   }
 }
